@@ -1,0 +1,34 @@
+# MediNova RT. Each target is one line that CI runs too.
+PY := .venv/bin/python
+STAMP := .venv/installed
+
+help: ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## make .venv and install the locked packages
+
+$(STAMP): requirements.lock pyproject.toml
+	@tools/install
+
+run: $(STAMP) ## start the server with a demo clinic on http://localhost:8080 (HTTPS=1: on the network, self-signed)
+	@$(PY) -m medinova_rt demo $(if $(HTTPS),--https)
+
+check: $(STAMP) ## format, lint, types, layers, types of the web client
+	@tools/check
+
+test: $(STAMP) ## every test, real browsers included; installs what they need when it may
+	@tools/test
+
+long: $(STAMP) ## the searches too long for make test: e2e twenty times, Hypothesis at full depth
+	@tools/long
+
+bench: $(STAMP) ## python -m bench NAME, e.g. make bench NAME=forward
+	@$(PY) -m bench $(NAME)
+
+lock: ## resolve requirements.lock anew from pyproject.toml
+	@tools/lock
+
+clean: ## remove everything that make made, the data in var/ excepted
+	rm -rf .venv node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+
+.PHONY: help install run check test long bench lock clean

@@ -1,0 +1,71 @@
+"""Every error the clinic raises on purpose, with the stable code that REST and WebSocket show.
+
+DomainError
+├── BadInput          bad-input        what was sent makes no sense here
+├── NotAuthenticated  not-authenticated  no credential, or one that is wrong, expired or revoked
+├── Forbidden         forbidden        known, but may not do this
+├── NotFound          not-found        no such thing, or none the caller may know of
+├── Conflict          conflict         somebody else changed it first; read again
+├── WrongState        wrong-state      the thing's state has no such move
+├── LimitReached      limit-reached    a stated bound is full
+├── TooFast           too-fast         more often than allowed; carries retry_after_s
+└── Unavailable       unavailable      a part we depend on is not answering; `permanent` says whether a retry makes sense
+
+Texts are for people and never hold patient data; programs read `code`. Anything else that escapes is "internal".
+"""
+
+
+class DomainError(Exception):
+    """Base of all; `str(error)` is one plain sentence safe to show to anyone."""
+
+    code = "internal"
+
+
+class BadInput(DomainError):
+    """Carries, where it helps, the JSON Pointer (RFC 6901) of the member at fault."""
+
+    code = "bad-input"
+
+    def __init__(self, text: str, pointer: str = "") -> None:
+        super().__init__(text)
+        self.pointer = pointer
+
+
+class NotAuthenticated(DomainError):
+    code = "not-authenticated"
+
+
+class Forbidden(DomainError):
+    code = "forbidden"
+
+
+class NotFound(DomainError):
+    code = "not-found"
+
+
+class Conflict(DomainError):
+    code = "conflict"
+
+
+class WrongState(DomainError):
+    code = "wrong-state"
+
+
+class LimitReached(DomainError):
+    code = "limit-reached"
+
+
+class TooFast(DomainError):
+    code = "too-fast"
+
+    def __init__(self, text: str, retry_after_s: float) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(DomainError):
+    code = "unavailable"
+
+    def __init__(self, text: str, *, permanent: bool = False) -> None:
+        super().__init__(text)
+        self.permanent = permanent
