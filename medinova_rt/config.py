@@ -1,0 +1,204 @@
+"""Every setting of the server: read once from `MEDINOVA_*`, typed, with its default and what it is for.
+
+An unknown `MEDINOVA_*` name stops the start: a typing error in a setting that guards patients must not pass in silence.
+No message repeats a value, since some of them are secrets. docs/operations.md explains each (a test compares).
+"""
+
+import difflib
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "MEDINOVA_"
+DEFAULT_PORT = 8080
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class SettingError(ValueError):
+    """Carries one sentence that names the setting and what it accepts, never what it held."""
+
+
+def _about(description: str, accepts: str, unit: str = "") -> Meta:
+    return Meta(description=description, extra={"accepts": accepts, "unit": unit})
+
+
+_FILE = "the path of a file"
+_PORT = "a whole number from 0 to 65535"
+_KEY = "at least 32 characters"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Field `listen_port` is `MEDINOVA_LISTEN_PORT`, and so on."""
+
+    public_url: Annotated[
+        str,
+        _about(
+            "Where browsers find the server; links, cookie names, allowed origins and the announced media addresses "
+            "follow from it. Empty: localhost with the port listened on.",
+            "an address like https://visits.example.org, without a path",
+        ),
+    ] = ""
+    listen_host: Annotated[
+        str, _about("The host name or address to listen on; `*` is every one of this machine.", "a host or `*`")
+    ] = "localhost"
+    listen_port: Annotated[
+        int, _about("The TCP port to listen on; 0 takes a free one.", _PORT), Meta(ge=0, le=65535)
+    ] = DEFAULT_PORT
+    tls_certificate: Annotated[
+        str, _about("Certificate chain (PEM) to serve https directly; with MEDINOVA_TLS_KEY.", _FILE)
+    ] = ""
+    tls_key: Annotated[str, _about("Private key (PEM) of MEDINOVA_TLS_CERTIFICATE.", _FILE)] = ""
+    proxies: Annotated[
+        str,
+        _about(
+            "Addresses of reverse proxies whose X-Forwarded-For is believed when strangers are counted.",
+            "IP addresses parted by commas",
+        ),
+    ] = ""
+    data: Annotated[str, _about("The folder for the database, keys and certificate.", "the path of a folder")] = "var"
+    media_port: Annotated[
+        int, _about("The UDP port for the media of all; 0 takes a free one.", _PORT), Meta(ge=0, le=65535)
+    ] = DEFAULT_PORT
+    media_addresses: Annotated[
+        str,
+        _about(
+            "The addresses announced to browsers for media. Empty: every usable one of this machine, "
+            "with loopback only if the public URL is local.",
+            "IP addresses parted by commas",
+        ),
+    ] = ""
+    video_codec: Annotated[
+        Literal["VP8", "VP9", "H264", "AV1"],
+        _about("The video codec used when everybody in a visit can decode it.", "VP8, VP9, H264 or AV1"),
+    ] = "VP8"
+    service_key: Annotated[
+        str, _about("The bearer key of the REST API. Empty: made at first start in DATA/service.key.", _KEY)
+    ] = ""
+    secret: Annotated[
+        str, _about("Signs links, cookies and tickets. Empty: made at first start in DATA/secret.key.", _KEY)
+    ] = ""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _about("The least severe log line that is written.", "debug, info, warning or error"),
+    ] = "info"
+    stop_s: Annotated[
+        float,
+        _about("How long a graceful stop may take.", "a number from 0.5 to 300", unit="s"),
+        Meta(ge=0.5, le=300),
+    ] = 10.0
+
+    def __repr__(self) -> str:
+        return f"Settings({self.public_url!r}, …)"  # two fields are secrets
+
+    def on_port(self, port: int) -> "Settings":
+        """Return the settings with the port really listened on, and a public URL if none was given."""
+        scheme = "https" if self.tls_certificate else "http"
+        url = self.public_url or f"{scheme}://localhost:{port}"
+        return msgspec.structs.replace(self, listen_port=port, public_url=url)
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https:")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only browsers on this machine are meant."""
+        return urlsplit(self.public_url).hostname in LOCAL_HOSTS
+
+    @property
+    def cookies_are_secure(self) -> bool:
+        """Whether browsers take `Secure` and `__Host-` cookies from here: https, and http on this very machine."""
+        return self.is_https or self.is_local
+
+    def cookie_name(self, seat: str) -> str:
+        return f"{'__Host-' if self.cookies_are_secure else ''}seat-{seat}"
+
+    def link_url(self, token: str) -> str:
+        """Return a join link; the token is in the fragment, which no browser sends and no server logs."""
+        return f"{self.public_url}/join#{token}"
+
+
+FIELDS = {PREFIX + name.upper(): name for name in Settings.__struct_fields__}
+_TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Return the settings of `environ`, where an empty value counts as absent; raises SettingError."""
+    given = {name: value.strip() for name, value in environ.items() if name.startswith(PREFIX)}
+    for name in given:
+        if name not in FIELDS:
+            raise SettingError(_unknown(name))
+    settings = msgspec.convert(
+        {FIELDS[name]: _convert(name, value) for name, value in given.items() if value}, Settings
+    )
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise SettingError("MEDINOVA_TLS_CERTIFICATE and MEDINOVA_TLS_KEY go together: set both or neither.")
+    return settings
+
+
+def describe(name: str) -> tuple[str, str, object, str]:
+    """Return (description, what it accepts, default, unit) of a setting, e.g. of `MEDINOVA_STOP_S`."""
+    info = msgspec.inspect.type_info(_TYPES[FIELDS[name]])
+    assert isinstance(info, msgspec.inspect.Metadata)
+    default = next(field.default for field in msgspec.structs.fields(Settings) if field.name == FIELDS[name])
+    extra = info.extra or {}
+    description = (info.extra_json_schema or {}).get("description", "")
+    return description, extra["accepts"], default, extra["unit"]
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """Return the IP addresses of a comma list in their plain form; raises ValueError("not an IP address")."""
+    try:
+        return tuple(str(ip_address(part.strip())) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("not an IP address") from None
+
+
+def _convert(name: str, value: str) -> object:
+    field = FIELDS[name]
+    try:
+        converted: object = msgspec.convert(value, _TYPES[field], strict=False)
+        check = _CHECKS.get(field)
+        return check(value) if check else converted
+    except ValueError:  # msgspec.ValidationError is one
+        raise SettingError(f"{name} must be {describe(name)[1]}; see docs/operations.md.") from None
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    plain = parts.scheme in ("http", "https") and parts.hostname and not parts.username and parts.password is None
+    if not plain or parts.path not in ("", "/") or parts.query or parts.fragment or parts.port == 0:
+        raise ValueError("not a plain origin")
+    default = {"http": 80, "https": 443}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if parts.port in (None, default) else f":{parts.port}")
+
+
+def _key(value: str) -> str:
+    if len(value) < 32:
+        raise ValueError("too short")
+    return value
+
+
+def _addresses(value: str) -> str:
+    return ",".join(addresses(value))
+
+
+_CHECKS = {
+    "public_url": _public_url,
+    "service_key": _key,
+    "secret": _key,
+    "proxies": _addresses,
+    "media_addresses": _addresses,
+}
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, FIELDS, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"{name} is no setting of this server.{hint} docs/operations.md lists them all."
