@@ -1,6 +1,7 @@
 # MediNova RT. Each target is one line that CI runs too.
 PY := .venv/bin/python
 STAMP := .venv/installed
+DEV := .venv/installed-dev
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -10,22 +11,25 @@ install: $(STAMP) ## make .venv and install the locked packages
 $(STAMP): requirements.lock pyproject.toml
 	@tools/install
 
+$(DEV): $(STAMP) requirements-dev.lock
+	@tools/install dev
+
 run: $(STAMP) ## start the server with a demo clinic on http://localhost:8080 (HTTPS=1: on the network, self-signed)
 	@$(PY) -m medinova_rt demo $(if $(HTTPS),--https)
 
-check: $(STAMP) ## format, lint, types, layers, types of the web client
+check: $(DEV) ## format, lint, types, layers, types of the web client
 	@tools/check
 
-test: $(STAMP) ## every test, real browsers included; installs what they need when it may
+test: $(DEV) ## every test, real browsers included; installs what they need when it may
 	@tools/test
 
-long: $(STAMP) ## the searches too long for make test: e2e twenty times, Hypothesis at full depth
+long: $(DEV) ## the searches too long for make test: e2e twenty times, Hypothesis at full depth
 	@tools/long
 
-bench: $(STAMP) ## python -m bench NAME, e.g. make bench NAME=forward
+bench: $(DEV) ## python -m bench NAME, e.g. make bench NAME=forward
 	@$(PY) -m bench $(NAME)
 
-lock: ## resolve requirements.lock anew from pyproject.toml
+lock: $(STAMP) ## resolve the lock files anew from pyproject.toml and package.json
 	@tools/lock
 
 clean: ## remove everything that make made, the data in var/ excepted
