@@ -1,6 +1,6 @@
 """What an SFU must know of a video payload: where a key frame starts, and the picture numbers that must not jump.
 
-Nothing is decoded. A receiver may be switched to another source only at the packet for which `starts_key_frame` is true;
+Nothing is decoded. A receiver may be switched to another source only at a packet for which `starts_key_frame` is true.
 VP8 and VP9 also number their pictures in the payload descriptor, and these numbers have to go on without a step when a
 slot changes its source, written at the width that the sender chose.
 """
@@ -22,7 +22,7 @@ def starts_key_frame(codec: str, payload: Buffer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Vp8:
-    """A VP8 payload descriptor (RFC 7741 §4.2). Offsets count from the start of the payload; fields not there are None."""
+    """A VP8 payload descriptor (RFC 7741 §4.2). Places count from the payload's start; what is not there is None."""
 
     size: int  # of the descriptor, bytes
     frame_start: bool  # S bit with partition 0
@@ -38,7 +38,7 @@ class Vp8:
     keyidx_at: int
 
     def rewrite(self, packet: bytearray | memoryview, at: int, picture_id: int, tl0picidx: int, keyidx: int) -> None:
-        """Write the numbers, cut to their widths, into a packet whose payload begins `at`; those not there are left out."""
+        """Write the numbers, cut to their widths, into a packet whose payload begins `at`; absent ones stay absent."""
         _write_picture_id(packet, at + self.picture_id_at, self.picture_id_bits, picture_id)
         if self.tl0picidx is not None:
             packet[at + self.tl0picidx_at] = tl0picidx & 0xFF

@@ -1,8 +1,8 @@
 """STUN binding messages as ICE uses them (RFC 8489, RFC 8445 §7): bytes in, a dataclass out, and back.
 
-Only what connectivity checks need. A message that carries a wrong FINGERPRINT is refused by `parse`; its MESSAGE-INTEGRITY
-is checked by `authentic`, apart, because the password depends on the username inside. Attributes behind
-MESSAGE-INTEGRITY are not covered by it and are ignored (RFC 8489 §14.5), FINGERPRINT excepted.
+Only what connectivity checks need. A message that carries a wrong FINGERPRINT is refused by `parse`; its
+MESSAGE-INTEGRITY is checked by `authentic`, apart, because the password depends on the username inside. Attributes
+behind MESSAGE-INTEGRITY are not covered by it and are ignored (RFC 8489 §14.5), FINGERPRINT excepted.
 """
 
 import binascii
@@ -180,7 +180,7 @@ def binding_request(
     controlled: int | None = None,
     use_candidate: bool = False,
 ) -> bytes:
-    """Return a check signed with the remote password; `username` is "remote:local" as its sender sees it (RFC 8445 §7.2.2)."""
+    """Return a check signed with the other side's password; `username` is "theirs:ours" (RFC 8445 §7.2.2)."""
     attributes = [_attribute(USERNAME, username.encode()), _attribute(PRIORITY, priority.to_bytes(4, "big"))]
     if controlling is not None:
         attributes.append(_attribute(ICE_CONTROLLING, controlling.to_bytes(8, "big")))
@@ -192,7 +192,7 @@ def binding_request(
 
 
 def binding_success(transaction: bytes, address: tuple[str, int], password: str) -> bytes:
-    """Return the reply to a request that came from `address`, signed with the password that the request was signed with."""
+    """Return the reply to a request from `address`, signed with the password that the request was signed with."""
     return _seal(
         Kind.SUCCESS, transaction, _attribute(XOR_MAPPED_ADDRESS, _pack_address(address, transaction)), password
     )
