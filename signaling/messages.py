@@ -1,7 +1,7 @@
 """The wire types of `/v1/visits/{id}/signal`: one union per direction, JSON objects told apart by `type`.
 
-docs/protocol.md describes each (a test compares), /asyncapi.json is generated from here. Bounds stand in the types, so a
-decoded message needs no further checks of shape. `Seat` ids name people; nothing here identifies a patient elsewhere.
+docs/protocol.md describes each (a test compares), /asyncapi.json is generated from here. Bounds stand in the types, so
+that a decoded message needs no further checks of shape. Seat ids name people; nothing here identifies a patient elsewhere.
 """
 
 from typing import Annotated, Literal
@@ -33,7 +33,10 @@ class ServerBase(Struct, frozen=True, tag_field="type", omit_defaults=False):
 
 
 class Hello(ClientBase, tag="hello"):
-    """First message of every socket. The cookie of the seat, or a one-time `ticket`, says who it is; `resume` asks for the session that a dropped socket left behind."""
+    """First message of every socket. The cookie of the seat, or a one-time `ticket`, says who it is.
+
+    `resume` asks for the session that a dropped socket left behind, and is itself the proof of who left it.
+    """
 
     protocol: int
     capabilities: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=32)] = []
@@ -42,14 +45,20 @@ class Hello(ClientBase, tag="hello"):
 
 
 class Offer(ClientBase, tag="offer"):
-    """An SDP offer: at join, to restart ICE, to add slots, or to change codec. `number` counts up from 1 in a session; a repeated one gets the same answer."""
+    """An SDP offer: at join, to restart ICE, to add slots, or to change codec.
+
+    `number` counts up from 1 in a session; a repeated one gets the same answer.
+    """
 
     number: Annotated[int, Meta(ge=1, le=1_000_000)]
     sdp: SdpText
 
 
 class Status(ClientBase, tag="status"):
-    """What the participant sends now; a device that is off sends nothing. `interrupted`: a phone call or a hidden page took the microphone."""
+    """What the participant sends now; a device that is off sends nothing.
+
+    `interrupted`: a phone call or a hidden page took the microphone.
+    """
 
     microphone: bool
     camera: bool
@@ -127,7 +136,10 @@ class Slot(Struct, frozen=True):
 
 
 class Slots(ServerBase, tag="slots"):
-    """All slots of this participant. `wanted` is how many people should be shown at once: with fewer audio slots, offer more."""
+    """All slots of this participant.
+
+    `wanted` is how many people should be shown at once: with fewer audio slots, offer more.
+    """
 
     slots: list[Slot]
     wanted: int
@@ -140,7 +152,10 @@ class Speakers(ServerBase, tag="speakers"):
 
 
 class Welcome(ServerBase, tag="welcome"):
-    """The answer to `hello`: everything a page needs to draw itself. Whoever waits is shown themselves and the clinicians only."""
+    """The answer to `hello`: everything a page needs to draw itself.
+
+    Whoever waits is shown themselves and the clinicians only, without chat, slots or speakers.
+    """
 
     protocol: int
     capabilities: list[str]
@@ -189,7 +204,10 @@ class Restarting(ServerBase, tag="restarting"):
 
 
 class Error(ServerBase, tag="error"):
-    """The last message could not be done and changed nothing; `code` as in docs/protocol.md. `number` names the offer at fault."""
+    """A message could not be done and changed nothing; `code` as in docs/protocol.md.
+
+    `number` names the offer at fault.
+    """
 
     code: str
     detail: str
