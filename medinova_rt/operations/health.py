@@ -1,0 +1,61 @@
+"""What the server says about itself: alive, and ready to be sent visits."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+CHECK_S = 2.0  # a part that takes longer to answer is not ready
+
+Phase = Literal["starting", "ready", "stopping"]
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """The answer of `/readyz`, and the line that the server writes when it has started."""
+
+    status: Literal["starting", "ready", "stopping", "failing"]
+    version: str
+    url: str
+    engine: str
+    media_port: int
+    media_addresses: Sequence[str]
+    parts: dict[str, Literal["ok", "failing"]]
+
+
+class Health:
+    """Asks each part whether it works; parts are added as they open."""
+
+    def __init__(self, version: str, url: str) -> None:
+        self.version = version
+        self.url = url
+        self.phase: Phase = "starting"
+        self.engine = ""
+        self.media_port = 0
+        self.media_addresses: tuple[str, ...] = ()
+        self._parts: dict[str, Callable[[], Awaitable[object]]] = {}
+
+    def add(self, part: str, check: Callable[[], Awaitable[object]]) -> None:
+        """Have `check` awaited at each question; anything it raises means that the part fails."""
+        self._parts[part] = check
+
+    async def readiness(self) -> Readiness:
+        works = await asyncio.gather(*(_works(check) for check in self._parts.values()))
+        return Readiness(
+            status="failing" if self.phase == "ready" and not all(works) else self.phase,
+            version=self.version,
+            url=self.url,
+            engine=self.engine,
+            media_port=self.media_port,
+            media_addresses=self.media_addresses,
+            parts={part: "ok" if ok else "failing" for part, ok in zip(self._parts, works, strict=True)},
+        )
+
+
+async def _works(check: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await check()
+    except Exception:
+        return False
+    return True
