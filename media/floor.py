@@ -1,4 +1,4 @@
-"""Who is speaking, without flicker: whoever stops is still named for `HOLD_S`, as people breathe between words."""
+"""Who has the floor, without flicker: whoever stops is still named for `HOLD_S`, as people breathe between words."""
 
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
@@ -8,7 +8,7 @@ HOLD_S = 1.0
 T = TypeVar("T", bound=Hashable)
 
 
-class Speakers(Generic[T]):
+class Floor(Generic[T]):
     """`latest` is when each last spoke, in s: the claim to a slot when there are too few (media/slots.py)."""
 
     def __init__(self) -> None:
