@@ -14,7 +14,7 @@ os.environ.update(
 for name in [name for name in os.environ if name.startswith("MEDINOVA_")]:
     del os.environ[name]  # a developer's own settings must not decide what the tests see
 
-# No deadline: the machine may be busy. `derandomize` keeps `make test` the same from run to run; `make long` searches on.
+# No deadline: the machine may be busy. Derandomized, `make test` is the same from run to run; `make long` searches on.
 settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", deadline=None, max_examples=5000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("test")
