@@ -9,7 +9,7 @@ DomainError
 ├── WrongState        wrong-state      the thing's state has no such move
 ├── LimitReached      limit-reached    a stated bound is full
 ├── TooFast           too-fast         more often than allowed; carries retry_after_s
-└── Unavailable       unavailable      a part we depend on is not answering; `permanent` says whether a retry makes sense
+└── Unavailable       unavailable      a part we depend on does not answer; `permanent`: a retry makes no sense
 
 Texts are for people and never hold patient data; programs read `code`. Anything else that escapes is "internal".
 """

@@ -4,6 +4,7 @@
 valid as they are in URLs, FHIR and Firestore, and never exceed 40 characters. An id grants nothing.
 """
 
+import hashlib
 import secrets
 from datetime import datetime
 from typing import NewType
@@ -21,5 +22,15 @@ _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o,
 
 def new_id(prefix: str, now: datetime) -> str:
     """Return a fresh id, e.g. `vis-06ev2x3k8m0000000000000000`; ids made in different milliseconds sort by time."""
-    number = (int(now.timestamp() * 1000) << 80) | secrets.randbits(80)
+    return _written(prefix, (int(now.timestamp() * 1000) << 80) | secrets.randbits(80))
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """Return the id that always belongs to these parts: to insert under it twice is a Conflict."""
+    told_apart = "".join(f"{len(part)}:{part}" for part in parts)
+    digest = hashlib.sha256(told_apart.encode("utf-8", "surrogatepass")).digest()
+    return _written(prefix, int.from_bytes(digest[:16], "big"))
+
+
+def _written(prefix: str, number: int) -> str:
     return f"{prefix}-" + "".join(_DIGITS[(number >> shift) & 31] for shift in range(125, -1, -5))

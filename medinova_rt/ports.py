@@ -1,10 +1,11 @@
 """What the domain asks of the world. Each port is a small Protocol; adapters/ holds who answers.
 
 Store is one generic document store for all nouns. A document is a JSON object (`dict`) with `clinic` and `schema`; its
-place is (collection, id). `get` returns it with its integer version (what ETag shows) and an opaque token; `replace` and
-`delete` take the token, so a compare-and-set needs no read lock. `transact` is all or nothing, with no reads inside.
-`find` is equalities plus at most one range, ordered by the range field then id; a find that is not declared is refused
-(`RuntimeError`: our own misuse) by every adapter, so that what works here works on a store that needs its indexes built.
+place is (collection, id). `get` returns it with its integer version (what ETag shows) and an opaque token; `Replace`
+and `Delete` take the token, so a compare-and-set needs no read lock. `transact` is all or nothing, with no reads
+inside. `find` is equalities plus at most one range, ordered by the range field then id; a find that is not declared is
+refused (`RuntimeError`: our own misuse) by every adapter, so that what works here works on a store that needs its
+indexes built.
 
 The tightest store's limits hold everywhere: a document is at most 1 MiB of JSON, instants are fixed-width UTC text in
 microseconds (`encode_instant`), strings order by their UTF-8 bytes.
@@ -26,7 +27,7 @@ MAX_PAGE = 500
 
 
 def encode_instant(instant: datetime) -> str:
-    """Return e.g. `2026-11-24T10:00:00.000000Z`: the one form of an instant in a document, so that text order is time order."""
+    """Return e.g. `2026-11-24T10:00:00.000000Z`, the one form of an instant in documents: text order is time order."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -103,7 +104,10 @@ class Store(Protocol):
         ...
 
     async def transact(self, writes: Sequence[Write]) -> list[Token]:
-        """Apply all or nothing; a token per write, in order (`Delete` yields an empty one). Raises `Conflict` if any precondition fails."""
+        """Apply all or nothing; return a token per write, in order (an empty one for `Delete`).
+
+        Raises `Conflict` if any precondition fails.
+        """
         ...
 
 

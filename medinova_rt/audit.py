@@ -1,0 +1,84 @@
+"""What was done to whose visit, by whom, from where: written in the same transact as the act itself.
+
+A record holds ids and codes, never what was said or how somebody is called. A known caller who was refused leaves a
+record too (`outcome="denied"`); strangers do not, since anyone could fill the log with them (transports count those).
+Records are only ever inserted.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from medinova_rt import documents
+from medinova_rt.ids import AuditId, ClinicId, LinkId, SeatId, VisitId, new_id
+from medinova_rt.phi import Open, Private
+from medinova_rt.ports import Find, Insert, Store
+
+COLLECTION = "audit"
+SCHEMA = 1
+BY_VISIT = Find(COLLECTION, equal=("visit",), ordered_by="at")
+FINDS: tuple[Find, ...] = (BY_VISIT,)
+
+Outcome = Literal["done", "denied"]
+
+
+class Actor(Protocol):
+    """Whoever acts; access.Principal is one."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def address(self) -> str | None: ...
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    id: Open[AuditId]
+    clinic: Open[ClinicId]
+    schema: Open[int] = SCHEMA
+    at: Open[datetime]
+    actor_kind: Open[str]  # "service", "system", or the role of the seat
+    actor: Open[str]  # the clinic's, or the seat's id
+    action: Open[str]
+    outcome: Open[Outcome]
+    visit: Open[VisitId | None]
+    seat: Open[SeatId | None]
+    link: Open[LinkId | None]
+    address: Private[str | None]  # an IP address is personal data
+
+
+def record(
+    actor: Actor,
+    action: str,
+    now: datetime,
+    *,
+    clinic: ClinicId,
+    visit: VisitId | None = None,
+    seat: SeatId | None = None,
+    link: LinkId | None = None,
+    outcome: Outcome = "done",
+) -> Insert:
+    """Return the write that belongs into the transact of the act; `seat` and `link` are what was acted upon."""
+    made = Record(
+        id=AuditId(new_id("aud", now)),
+        clinic=clinic,
+        at=now,
+        actor_kind=actor.kind,
+        actor=actor.id,
+        action=str(action),
+        outcome=outcome,
+        visit=visit,
+        seat=seat,
+        link=link,
+        address=actor.address,
+    )
+    return Insert(COLLECTION, made.id, documents.encode(made))
+
+
+async def trail(store: Store, visit: VisitId, limit: int = 500) -> Sequence[Record]:
+    """The visit's first `limit` records, oldest first."""
+    page = await store.find(BY_VISIT, (visit,), limit=limit)
+    return [documents.decode(Record, row.document, SCHEMA, {}) for row in page.rows]

@@ -1,0 +1,43 @@
+"""Between the Structs of the domain and the documents of the store.
+
+Instants are written fixed-width (`encode_instant`), which msgspec's own form is not: it leaves out a zero fraction, and
+then text order is no longer time order. A document written by an older program is brought up to the present `schema`
+when it is read; it is stored so at its next change.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from medinova_rt.ports import Document, encode_instant
+
+S = TypeVar("S", bound=msgspec.Struct)
+Upgrade = Callable[[Document], Document]  # from the schema it is listed under to the next
+
+
+def encode(struct: msgspec.Struct) -> Document:
+    document: Document = _fixed(msgspec.to_builtins(struct, builtin_types=(datetime,)))
+    return document
+
+
+def decode(kind: type[S], document: Document, schema: int, upgrades: Mapping[int, Upgrade]) -> S:
+    """Return the Struct; raises RuntimeError where a newer program wrote it, ValidationError where it is damaged."""
+    while document["schema"] < schema:
+        document = {**upgrades[document["schema"]](document), "schema": document["schema"] + 1}
+    if document["schema"] > schema:
+        raise RuntimeError(f"a {kind.__name__} was written by a newer version of this program")
+    return msgspec.convert(document, kind)
+
+
+def _fixed(value: Any) -> Any:
+    match value:
+        case datetime():
+            return encode_instant(value)
+        case dict():
+            return {name: _fixed(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_fixed(each) for each in value]
+        case _:
+            return value
