@@ -48,9 +48,7 @@ class Firefox:
         self._errors: dict[str, list[str]] = {}
 
     async def open(self, program: str) -> None:
-        self._profile = tempfile.TemporaryDirectory(prefix="firefox-", ignore_cleanup_errors=True)
-        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
-        Path(self._profile.name, "user.js").write_text("\n".join(lines))
+        self._profile = _make_profile()
         self._process = await asyncio.create_subprocess_exec(
             program, "--headless", "--no-remote", "--profile", self._profile.name, "--remote-debugging-port=0",
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
@@ -146,15 +144,17 @@ class FirefoxPage:
             raise BidiError(reply["exceptionDetails"]["text"])
         return reply["result"].get("value")
 
-    async def find(self, role: str, name: str) -> list[dict[str, Any]]:
-        """Return references to the elements of that role and accessible name that can be used now."""
+    async def offers(self, role: str, name: str) -> bool:
+        return bool(await self._find(role, name))
+
+    async def _find(self, role: str, name: str) -> list[dict[str, Any]]:
         locator = {"type": "accessibility", "value": {"role": role, "name": name}}
         nodes = (await self._firefox.send("browsingContext.locateNodes", context=self.id, locator=locator))["nodes"]
         references = [{"sharedId": node["sharedId"]} for node in nodes]
         return [reference for reference in references if await self._call(SEEN, reference)]
 
     async def click(self, role: str, name: str) -> None:
-        element = (await until(lambda: self.find(role, name), f"a {role} called {name}"))[0]
+        element = (await until(lambda: self._find(role, name), f"a {role} called {name}"))[0]
         await self._act(
             "pointer",
             {"type": "pointerMove", "x": 0, "y": 0, "origin": {"type": "element", "element": element}},
@@ -176,3 +176,10 @@ class FirefoxPage:
 
     async def close(self) -> None:
         await self._firefox.send("browsingContext.close", context=self.id)
+
+
+def _make_profile() -> tempfile.TemporaryDirectory[str]:
+    profile = tempfile.TemporaryDirectory(prefix="firefox-", ignore_cleanup_errors=True)
+    lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
+    Path(profile.name, "user.js").write_text("\n".join(lines))
+    return profile

@@ -9,8 +9,8 @@ T = TypeVar("T")
 EVERY_S = 0.05
 
 
-async def until(check: Callable[[], Awaitable[T]], what: str, within_s: float = 15) -> T:
-    """Return the first true answer of `check`; raises AssertionError, with the last answer, when the deadline passes."""
+async def until(check: Callable[[], Awaitable[T | None]], what: str, within_s: float = 15) -> T:
+    """Return the first true answer of `check`; after the deadline raises AssertionError with the last one."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
     while not (answer := await check()):

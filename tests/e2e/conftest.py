@@ -1,0 +1,53 @@
+"""The running server, the real browsers, and the people in front of them.
+
+Browsers live as long as the run, so these tests and their fixtures share one event loop.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.browsers import Browsers
+from tests.e2e.people import People
+from tests.e2e.server import Server
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browsers() -> AsyncIterator[Browsers]:
+    browsers = Browsers()
+    yield browsers
+    await browsers.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(shared_server: Server) -> AsyncIterator[Server]:
+    """The server that most tests share; a test that makes it complain fails."""
+    before = len(shared_server.complaints())
+    yield shared_server
+    assert shared_server.complaints()[before:] == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(browsers: Browsers) -> AsyncIterator[People]:
+    people = People(browsers)
+    yield people
+    await people.leave()
