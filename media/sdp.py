@@ -1,0 +1,236 @@
+"""SDP offers of browsers, read in one pass (RFC 8866, RFC 9429, RFC 8843, RFC 8853).
+
+Reads what an SFU decides by and nothing else. Unknown lines, attributes, extensions, codecs and media are left out, or
+end up in a section that the answer rejects; only what can't be answered at all is a ValueError. All text of the offer
+that the answer repeats is checked here, so the answer can't be made to say anything else.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from media.codecs import OfferedCodec, read_codecs
+
+MAX_CHARACTERS = 120_000
+MAX_SECTIONS = 64
+MAX_LINE = 2000
+MAX_SOURCE_LINES = 64  # per section that count; a browser has at most 9 for three layers
+MAX_RIDS = 4
+
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+
+_PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP"})
+_MEDIA = re.compile(r"m=([a-z]{1,20}) (\d{1,5})(?:/\d{1,5})? ([A-Z/]{1,40}) ([!-~]+(?: [!-~]+){0,200})\Z")
+_MID = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}\Z")  # a token (RFC 8866) that fits a one-byte header extension
+_RID = re.compile(r"[A-Za-z0-9_-]{1,16}\Z")
+_ICE = re.compile(r"[A-Za-z0-9+/=-]{4,256}\Z")  # "=" and "-" are no ice-char (RFC 8839), but seen
+_FINGERPRINT = re.compile(r"([a-z0-9-]+) ((?:[0-9A-F]{2}:){19,63}[0-9A-F]{2})\Z", re.I)
+_EXTENSION = re.compile(r"a=extmap:(\d{1,3})(?:/(sendrecv|sendonly|recvonly|inactive))? (\S+)")
+_SSRC = re.compile(r"a=ssrc:(\d{1,10})(?: |$)")
+_FID = re.compile(r"a=ssrc-group:FID (\d{1,10}) (\d{1,10})\s*$")
+_HASHES = frozenset({"sha-256", "sha-384", "sha-512"})
+_SETUPS = frozenset({"actpass", "active"})
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An RTP header extension as offered; `direction` is the offerer's."""
+
+    id: int
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One m-line. `usable` says whether it can be accepted: bundled, RTP over DTLS with rtcp-mux, and not rejected."""
+
+    media: str  # "audio", "video", or what can't be used: "application", …
+    protocol: str
+    formats: str
+    mid: str  # empty: none
+    direction: Direction
+    usable: bool
+    codecs: tuple[OfferedCodec, ...]  # those we know, as ordered by the offerer
+    extensions: Mapping[str, Extension]  # by URI; those with an id of one byte
+    rids: tuple[str, ...]  # to be sent, in the order of a=simulcast
+    paused: frozenset[str]  # those of them that are not sent at first
+    ssrcs: tuple[int, ...]  # declared to be sent, without those of RTX
+    rtx_ssrcs: Mapping[int, int]  # RTX SSRC → SSRC it repairs (a=ssrc-group:FID)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    ice_ufrag: str
+    ice_password: str
+    fingerprints: tuple[tuple[str, str], ...]  # (hash, value): all that may be shown by the DTLS handshake
+    sections: tuple[Section, ...]
+
+
+def parse(text: str) -> Offer:
+    """Return the offer; raises ValueError with one fixed sentence where it is malformed or can't be answered."""
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError("SDP is too long")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    session, *media = text.replace("\nm=", "\n\0m=").split("\n\0")
+    if not session.startswith("v=0"):
+        raise ValueError("SDP does not begin with v=0")
+    if not media:
+        raise ValueError("SDP has no media")
+    if len(media) > MAX_SECTIONS:
+        raise ValueError("SDP has too many media sections")
+    top = _Scan(session)
+    scans = [_Scan(one) for one in media]
+    mids = [scan.mid for scan in scans if scan.mid]
+    if len(set(mids)) < len(mids):
+        raise ValueError("SDP uses a mid twice")
+    # without a group a single line is a bundle by itself, and of several none can share our one transport
+    bundle = tuple(top.bundle or (mids if len(scans) == 1 else ()))
+    first = next((scan for scan in scans if scan.mid in bundle), scans[0])
+    return _offer(top, first, tuple(_section(scan, scan.mid in bundle, top) for scan in scans))
+
+
+def _offer(top: "_Scan", first: "_Scan", sections: tuple[Section, ...]) -> Offer:
+    ufrag, password = first.ufrag or top.ufrag, first.password or top.password
+    if not _ICE.match(ufrag) or not _ICE.match(password) or len(password) < 22:
+        raise ValueError("SDP has no ICE credentials")
+    if (first.setup or top.setup) not in _SETUPS:
+        raise ValueError("SDP does not let us be the DTLS server")
+    fingerprints = tuple(first.fingerprints or top.fingerprints)
+    if not fingerprints:
+        raise ValueError("SDP has no usable certificate fingerprint")
+    return Offer(ufrag, password, fingerprints, sections)
+
+
+class _Scan:
+    """What the lines of one section say, before it is known what of it counts."""
+
+    def __init__(self, text: str) -> None:
+        self.mid = self.ufrag = self.password = self.setup = self.simulcast = ""
+        self.direction: Direction | None = None
+        self.rtcp_mux = self.bundle_only = False
+        self.bundle: list[str] = []
+        self.fingerprints: list[tuple[str, str]] = []
+        self.rids: list[str] = []
+        self.capabilities: list[str] = []
+        self.extensions: list[str] = []
+        self.sources: list[str] = []
+        lines = text.split("\n")
+        self.media_line = lines[0]
+        if max(map(len, lines)) > MAX_LINE:
+            raise ValueError("SDP line is too long")
+        for line in lines:
+            head = line[:5]  # enough to tell the many lines that come per codec from the few that come once
+            if head in _CAPABILITY and (head != "a=rtc" or line[6:8] == "-f"):
+                self.capabilities.append(line)
+            elif head == "a=ext":
+                self.extensions.append(line)
+            elif head == "a=ssr":
+                self.sources.append(line)
+            elif head in _ONCE:
+                self._attribute(line)
+
+    def _attribute(self, line: str) -> None:
+        name, _, value = line[2:].rstrip().partition(":")
+        match name:
+            case "mid":
+                if not _MID.match(value):
+                    raise ValueError("SDP mid is malformed")
+                self.mid = value
+            case "ice-ufrag":
+                self.ufrag = value
+            case "ice-pwd":
+                self.password = value
+            case "setup":
+                self.setup = value
+            case "fingerprint":
+                found = _FINGERPRINT.match(value)
+                if found and found[1].lower() in _HASHES:
+                    self.fingerprints.append((found[1].lower(), found[2].upper()))
+            case "group":
+                if value.startswith("BUNDLE ") and not self.bundle:
+                    self.bundle = value.split()[1:]
+            case "rtcp-mux":
+                self.rtcp_mux = True
+            case "bundle-only":
+                self.bundle_only = True
+            case "rid":
+                rid, _, rest = value.partition(" ")
+                if rest.partition(" ")[0] == "send":
+                    self.rids.append(rid)
+            case "simulcast":
+                self.simulcast = value
+            case "sendrecv" | "sendonly" | "recvonly" | "inactive":
+                self.direction = name
+            case _:
+                pass
+
+
+_CAPABILITY = frozenset({"a=rtp", "a=fmt", "a=rtc"})
+_ONCE = frozenset(
+    {"a=mid", "a=ice", "a=set", "a=fin", "a=gro", "a=rtc", "a=bun", "a=rid", "a=sim", "a=sen", "a=rec", "a=ina"}
+)
+
+
+def _section(scan: _Scan, bundled: bool, top: _Scan) -> Section:
+    line = _MEDIA.match(scan.media_line.rstrip())
+    if not line:
+        raise ValueError("SDP media line is malformed")
+    media, port, protocol, formats = line[1], int(line[2]), line[3], line[4]
+    usable = (
+        bundled
+        and media in ("audio", "video")
+        and (port != 0 or scan.bundle_only)
+        and protocol in _PROTOCOLS
+        and scan.rtcp_mux
+    )
+    ssrcs, rtx_ssrcs = _sources(scan.sources)
+    rids, paused = _layers(scan.rids, scan.simulcast)
+    return Section(
+        media,
+        protocol,
+        formats,
+        scan.mid,
+        scan.direction or top.direction or "sendrecv",
+        usable,
+        read_codecs(media, formats, "\n".join(scan.capabilities)) if usable else (),
+        _extensions(scan.extensions) if usable else {},
+        rids,
+        paused,
+        ssrcs,
+        rtx_ssrcs,
+    )
+
+
+def _extensions(lines: list[str]) -> dict[str, Extension]:
+    found = {}
+    for line in lines:
+        match = _EXTENSION.match(line)
+        if match and 0 < int(match[1]) < 15:  # 15 is reserved, more needs headers of two bytes (RFC 8285 §4.2)
+            found[match[3]] = Extension(int(match[1]), cast(Direction, match[2] or "sendrecv"))
+    return found
+
+
+def _layers(declared: list[str], simulcast: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the rids to be sent in order, and those paused ("~"); of alternatives ("a,b") the first is taken."""
+    directions = simulcast.split()
+    streams = directions[directions.index("send") + 1 :][:1] if "send" in directions else []
+    tokens = [one.partition(",")[0] for one in streams[0].split(";")] if streams else declared
+    known = [one for one in tokens if one.lstrip("~") in declared and _RID.match(one.lstrip("~"))]
+    rids = tuple(dict.fromkeys(one.lstrip("~") for one in known))[:MAX_RIDS]
+    return rids, frozenset(one[1:] for one in known if one.startswith("~"))
+
+
+def _sources(lines: list[str]) -> tuple[tuple[int, ...], dict[int, int]]:
+    """Return the SSRCs declared, and RTX SSRC → SSRC from the FID groups."""
+    declared: dict[int, None] = {}
+    rtx: dict[int, int] = {}
+    for line in lines[:MAX_SOURCE_LINES]:
+        match = _SSRC.match(line)
+        if match:
+            declared[int(match[1]) & 0xFFFFFFFF] = None
+            continue
+        match = _FID.match(line)
+        if match:
+            rtx[int(match[2]) & 0xFFFFFFFF] = int(match[1]) & 0xFFFFFFFF
+    return tuple(ssrc for ssrc in declared if ssrc not in rtx), rtx
