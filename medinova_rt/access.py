@@ -160,6 +160,7 @@ class Action(StrEnum):
     SOCKET_PONG = "socket.pong"
     PAGE_READ = "page.read"
     HEALTH_READ = "health.read"
+    METRICS_READ = "metrics.read"
 
 
 Grants = frozenset[tuple[str, Relation]]  # of `principal.kind` and its relation to the thing
@@ -189,6 +190,7 @@ TABLE: dict[Action, Grants] = {
     Action.SOCKET_PONG: HOLDER,
     Action.PAGE_READ: ANYONE,
     Action.HEALTH_READ: ANYONE,
+    Action.METRICS_READ: SERVICE,
 }
 
 

@@ -1,0 +1,47 @@
+"""Who is calling: by service key, by the cookie of the seat that the path names, or nobody we know."""
+
+import hmac
+from datetime import datetime
+
+from aiohttp import web
+
+from api.call import LINKS, SERVICE_CLINIC, SERVICE_KEY, SETTINGS, VISITS
+from medinova_rt.access import Principal, Service, Stranger
+from medinova_rt.entrance import holder
+from medinova_rt.errors import NotAuthenticated
+from medinova_rt.ids import VisitId
+
+
+def address(request: web.Request) -> str:
+    """Return the address of the browser, or of whoever cannot prove to be only its proxy.
+
+    Of `X-Forwarded-For` only what known proxies appended counts: the rightmost entry that is not one of them.
+    """
+    proxies = set(filter(None, request.app[SETTINGS].proxies.split(",")))
+    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
+    nearest = request.remote or "unknown"
+    while nearest in proxies and hops:
+        nearest = hops.pop()
+    return nearest
+
+
+async def authenticate(request: web.Request, now: datetime) -> Principal:
+    """Return who it is; raises NotAuthenticated if a credential was shown that does not hold."""
+    where = address(request)
+    if authorization := request.headers.get("Authorization"):
+        scheme, _, key = authorization.partition(" ")
+        known = request.app[SERVICE_KEY].encode()
+        if scheme.lower() != "bearer" or not hmac.compare_digest(key.strip().encode("utf-8", "replace"), known):
+            raise NotAuthenticated("The service key is not right.")
+        return Service(request.app[SERVICE_CLINIC], where)
+    seat = request.match_info.get("seat", "")
+    cookie = request.cookies.get(request.app[SETTINGS].cookie_name(seat)) if seat else None
+    if cookie is None:
+        return Stranger(where)
+    grant = request.app[LINKS].read_cookie(cookie, now)
+    if (grant.visit, grant.seat) != (VisitId(request.match_info["visit"]), seat):
+        raise NotAuthenticated("This seat is not yours.")
+    visit = await request.app[VISITS].find(grant.visit)
+    if visit is None:
+        raise NotAuthenticated("There is no such visit any more.")
+    return holder(visit, grant, where)

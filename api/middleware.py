@@ -1,0 +1,118 @@
+"""Around every request: its id, its log line, errors as problem+json, other sites kept out, the browsers' orders."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from api import problems
+from api.call import COUNTERS, REQUEST_ID, SETTINGS
+from medinova_rt.config import Settings
+from medinova_rt.errors import DomainError
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "X-Request-Id"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id (or keep a plain one that a proxy gave) and write one line about it."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    request[REQUEST_ID] = given if re.fullmatch(r"[A-Za-z0-9-]{8,64}", given) else secrets.token_hex(16)
+    started = time.monotonic()
+    response = await handler(request)
+    resource = request.match_info.route.resource
+    log.info(
+        "request",
+        extra={
+            "request": request[REQUEST_ID],
+            "method": request.method if request.method in hdrs.METH_ALL else "other",
+            "route": resource.canonical if resource else "none",  # never the path: it is whatever somebody typed
+            "status": response.status,
+            "duration_ms": round((time.monotonic() - started) * 1000, 1),
+        },
+    )
+    return response
+
+
+@web.middleware
+async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever is raised into a problem; what nobody expected goes to the log and is "internal" outside."""
+    try:
+        return await handler(request)
+    except DomainError as error:
+        problem = error
+    except web.HTTPException as refusal:
+        problem = problems.from_http(refusal)
+        if isinstance(problem, problems.WrongMethod):
+            return _explained(request, problem, {"Allow": refusal.headers[hdrs.ALLOW]})
+    except Exception:
+        log.exception("a request failed", extra={"request": request[REQUEST_ID]})
+        problem = problems.internal()
+    return _explained(request, problem, {})
+
+
+def _explained(request: web.Request, problem: DomainError, headers: dict[str, str]) -> web.Response:
+    request.app[COUNTERS].add(f"api.problem.{problem.code}")
+    response = problems.answer(problem, public_url=request.app[SETTINGS].public_url, request_id=request[REQUEST_ID])
+    response.headers.update(headers)
+    return response
+
+
+@web.middleware
+async def refuse_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let no other site's page act with the cookies of ours.
+
+    Browsers state the origin of every unsafe request; a program that states none carries nobody's cookies. A request
+    with a service key could not have been made by another site's page.
+    """
+    if request.method not in SAFE_METHODS and hdrs.AUTHORIZATION not in request.headers:
+        origin = request.headers.get(hdrs.ORIGIN)
+        site = request.headers.get("Sec-Fetch-Site", "same-origin")
+        if site not in ("same-origin", "none") or origin not in (None, request.app[SETTINGS].public_url):
+            raise problems.CrossOrigin(f"Open the page at {request.app[SETTINGS].public_url} instead.")
+    return await handler(request)
+
+
+def harden(app: web.Application, settings: Settings) -> None:
+    """Send the headers below with every response, errors, files and upgrades included."""
+    headers = security_headers(settings)
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        if REQUEST_ID in request:
+            response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+
+    app.on_response_prepare.append(add)
+
+
+def security_headers(settings: Settings) -> dict[str, str]:
+    host = urlsplit(settings.public_url).netloc
+    sockets = f"{'wss' if settings.is_https else 'ws'}://{host}"  # older Safari: 'self' does not cover WebSockets
+    headers = {
+        "Content-Security-Policy": (
+            f"default-src 'self'; connect-src 'self' {sockets}; media-src 'self' blob:; img-src 'self' data: blob:; "
+            "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        ),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": (
+            "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), autoplay=(self), "
+            "screen-wake-lock=(self), fullscreen=(self), picture-in-picture=(self), geolocation=(), payment=(), usb=()"
+        ),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",  # what a page or file of the client states itself stays
+    }
+    if settings.is_https:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers

@@ -1,0 +1,141 @@
+"""What goes wrong, as HTTP says it: RFC 9457 problem+json from the error tree, by one table.
+
+The classes here are those that only HTTP knows; the rest come from `medinova_rt.errors`. Whatever is in no row is
+"internal": the answer says no more, the log has the place.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from medinova_rt import errors
+from medinova_rt.errors import DomainError
+
+MEDIA_TYPE = "application/problem+json"
+BUSY_RETRY_S = 2
+
+
+class WrongMethod(DomainError):
+    code = "wrong-method"
+
+
+class TooLarge(DomainError):
+    code = "too-large"
+
+
+class WrongMediaType(DomainError):
+    code = "wrong-media-type"
+
+
+class CrossOrigin(DomainError):
+    code = "cross-origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    status: int
+    title: str
+
+
+TABLE: Mapping[type[DomainError], Row] = {
+    errors.BadInput: Row(400, "The request makes no sense here"),
+    errors.NotAuthenticated: Row(401, "No valid credential"),
+    errors.Forbidden: Row(403, "Not allowed"),
+    CrossOrigin: Row(403, "Sent by another site"),
+    errors.NotFound: Row(404, "No such thing"),
+    WrongMethod: Row(405, "Wrong method"),
+    errors.Conflict: Row(409, "Changed by somebody else first"),
+    errors.WrongState: Row(409, "Not possible in this state"),
+    errors.LimitReached: Row(409, "A limit is reached"),
+    TooLarge: Row(413, "The request is too large"),
+    WrongMediaType: Row(415, "Wrong media type"),
+    errors.TooFast: Row(429, "Too many requests"),
+    DomainError: Row(500, "Something went wrong on our side"),
+    errors.Unavailable: Row(503, "Not available now"),
+}
+
+
+class Fault(Struct, frozen=True):
+    """One member of the request at fault, by JSON Pointer (RFC 6901)."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """RFC 9457. Programs read `code`; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[Fault] = []
+
+
+def answer(error: DomainError, *, public_url: str, request_id: str) -> web.Response:
+    """Return the response for `error`, by the nearest row above its class."""
+    row = next(TABLE[ancestor] for ancestor in type(error).__mro__ if ancestor in TABLE)
+    pointer = error.pointer if isinstance(error, errors.BadInput) else ""
+    problem = Problem(
+        type=f"{public_url}/docs#{error.code}",
+        title=row.title,
+        status=row.status,
+        code=error.code,
+        detail=str(error),
+        request_id=request_id,
+        errors=[Fault(pointer, str(error))] if pointer else [],
+    )
+    return web.Response(
+        status=row.status, body=msgspec.json.encode(problem), content_type=MEDIA_TYPE, headers=_headers(error)
+    )
+
+
+def internal() -> DomainError:
+    return DomainError("Something went wrong on our side; the request id helps us to find it.")
+
+
+def from_http(refusal: web.HTTPException) -> DomainError:
+    """Return what the router or the body reader refused, as one of ours."""
+    match refusal:
+        case web.HTTPMethodNotAllowed():
+            return WrongMethod(f"Use {' or '.join(sorted(refusal.allowed_methods))} here.")
+        case web.HTTPRequestEntityTooLarge():
+            return TooLarge("The body is larger than allowed here.")
+        case web.HTTPNotFound():
+            return errors.NotFound("There is nothing at this address.")
+        case _ if 400 <= refusal.status < 500:
+            return errors.BadInput("The request is malformed.")
+        case _:
+            return internal()
+
+
+def from_schema(fault: msgspec.ValidationError) -> errors.BadInput:
+    """Return what the decoder found, without repeating anything that was sent."""
+    text, _, path = str(fault).partition(" - at `")
+    pointer = "/".join(["", *re.findall(r"[^.\[\]$`]+", path)])
+    match text:
+        case _ if text.startswith(("Expected", "Object missing")):
+            return errors.BadInput(f"{text.replace('`', '')}.", pointer)
+        case _ if text.startswith("Object contains unknown"):
+            return errors.BadInput("A member is not known here.", pointer)
+        case _:
+            return errors.BadInput("A value is not one of those allowed.", pointer)
+
+
+def _headers(error: DomainError) -> dict[str, str]:
+    match error:
+        case errors.NotAuthenticated():
+            return {"WWW-Authenticate": 'Bearer realm="MediNova RT"'}
+        case errors.TooFast():
+            return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
+        case errors.Unavailable() if not error.permanent:
+            return {"Retry-After": str(BUSY_RETRY_S)}
+        case _:
+            return {}

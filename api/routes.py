@@ -1,0 +1,251 @@
+"""The one table of everything served over HTTP: it answers the requests and writes /openapi.json and /docs.
+
+The WebSocket of a visit is mounted beside it (signaling) and described at /asyncapi.json.
+"""
+
+import msgspec
+from aiohttp import web
+
+from api import health, links, openapi, pages, reference, seats, visits
+from api.call import HEALTH, SETTINGS, Call
+from api.limit import Limit
+from api.middleware import explain, harden, observe, refuse_other_sites
+from api.route import MAX_BODY_BYTES, STRANGERS, Route
+from medinova_rt.access import Action
+from medinova_rt.config import Settings
+from medinova_rt.errors import Conflict, LimitReached, NotAuthenticated, WrongState
+from medinova_rt.operations.health import Readiness
+
+MIDDLEWARES = (observe, explain, refuse_other_sites)  # outermost first
+
+# whole households and clinics share an address, and a page may try a few times when the network is bad
+EXCHANGES = (30, 2.0)  # at once, then one each two seconds
+
+
+async def openapi_json(call: Call[None]) -> web.Response:
+    """This description, in OpenAPI 3.1."""
+    settings, version = call.app[SETTINGS], call.app[HEALTH].version
+    document = openapi.document(ROUTES, version=version, public_url=settings.public_url)
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json", charset="utf-8")
+
+
+async def docs(call: Call[None]) -> web.Response:
+    """This description, to read."""
+    document = openapi.document(ROUTES, version=call.app[HEALTH].version, public_url=call.app[SETTINGS].public_url)
+    return web.Response(text=reference.page(document), content_type="text/html")
+
+
+async def docs_style(call: Call[None]) -> web.Response:
+    """How /docs looks."""
+    return web.Response(text=reference.STYLE, content_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        operation="createVisit",
+        method="POST",
+        path="/v1/visits",
+        handler=visits.create,
+        action=Action.VISIT_CREATE,
+        request=visits.NewVisit,
+        response=visits.VisitView,
+        status=201,
+        errors=(LimitReached,),
+        summary="Create a visit",
+        tag="visits",
+    ),
+    Route(
+        operation="readVisit",
+        method="GET",
+        path="/v1/visits/{visit}",
+        handler=visits.read,
+        action=Action.VISIT_READ,
+        response=visits.VisitView,
+        summary="Read a visit",
+        tag="visits",
+    ),
+    Route(
+        operation="endVisit",
+        method="POST",
+        path="/v1/visits/{visit}/end",
+        handler=visits.end,
+        action=Action.VISIT_END,
+        response=visits.VisitView,
+        errors=(Conflict, WrongState),
+        summary="End a visit",
+        tag="visits",
+    ),
+    Route(
+        operation="addSeat",
+        method="POST",
+        path="/v1/visits/{visit}/seats",
+        handler=visits.add_seat,
+        action=Action.SEAT_ADD,
+        request=visits.NewSeat,
+        response=visits.SeatView,
+        status=201,
+        errors=(Conflict, LimitReached, WrongState),
+        summary="Add a seat",
+        tag="visits",
+    ),
+    Route(
+        operation="readSeat",
+        method="GET",
+        path="/v1/visits/{visit}/seats/{seat}",
+        handler=seats.read,
+        action=Action.SEAT_READ,
+        response=seats.OwnSeat,
+        summary="Read one's own seat",
+        tag="seats",
+    ),
+    Route(
+        operation="addLink",
+        method="POST",
+        path="/v1/visits/{visit}/seats/{seat}/links",
+        handler=visits.add_link,
+        action=Action.LINK_ADD,
+        response=visits.LinkView,
+        status=201,
+        errors=(Conflict, LimitReached, WrongState),
+        summary="Add a join link",
+        tag="links",
+    ),
+    Route(
+        operation="revokeLink",
+        method="DELETE",
+        path="/v1/visits/{visit}/links/{link}",
+        handler=visits.revoke_link,
+        action=Action.LINK_REVOKE,
+        status=204,
+        errors=(Conflict,),
+        summary="Revoke a join link",
+        tag="links",
+    ),
+    Route(
+        operation="exchangeLink",
+        method="POST",
+        path="/v1/links/exchange",
+        handler=links.exchange,
+        action=Action.LINK_EXCHANGE,
+        request=links.Exchange,
+        response=links.Admission,
+        errors=(NotAuthenticated, WrongState),
+        limited=True,
+        summary="Exchange a join link",
+        tag="links",
+    ),
+    Route(
+        operation="isAlive",
+        method="GET",
+        path="/healthz",
+        handler=health.healthz,
+        action=Action.HEALTH_READ,
+        response=health.Alive,
+        summary="Is the server alive?",
+        tag="operations",
+    ),
+    Route(
+        operation="isReady",
+        method="GET",
+        path="/readyz",
+        handler=health.readyz,
+        action=Action.HEALTH_READ,
+        response=Readiness,
+        summary="Is the server ready?",
+        tag="operations",
+    ),
+    Route(
+        operation="readMetrics",
+        method="GET",
+        path="/metrics",
+        handler=health.metrics,
+        action=Action.METRICS_READ,
+        produces="text/plain",
+        summary="Read the counters",
+        tag="operations",
+    ),
+    Route(
+        operation="readOpenApi",
+        method="GET",
+        path="/openapi.json",
+        handler=openapi_json,
+        action=Action.PAGE_READ,
+        summary="Read this description",
+        tag="operations",
+    ),
+    Route(
+        operation="readDocs",
+        method="GET",
+        path="/docs",
+        handler=docs,
+        action=Action.PAGE_READ,
+        summary="Read this description as a page",
+        tag="pages",
+    ),
+    Route(
+        operation="readDocsStyle",
+        method="GET",
+        path="/docs/style.css",
+        handler=docs_style,
+        action=Action.PAGE_READ,
+        summary="Read the style of that page",
+        tag="pages",
+    ),
+    Route(
+        operation="openHome",
+        method="GET",
+        path="/",
+        handler=pages.home,
+        action=Action.PAGE_READ,
+        summary="Open the front page",
+        tag="pages",
+    ),
+    Route(
+        operation="openJoin",
+        method="GET",
+        path="/join",
+        handler=pages.join,
+        action=Action.PAGE_READ,
+        summary="Open a join link",
+        tag="pages",
+    ),
+    Route(
+        operation="openVisit",
+        method="GET",
+        path="/visit/{visit}/{seat}",
+        handler=pages.visit,
+        action=Action.PAGE_READ,
+        summary="Open the page of a seat",
+        tag="pages",
+    ),
+    Route(
+        operation="readIcon",
+        method="GET",
+        path="/favicon.ico",
+        handler=pages.icon,
+        action=Action.PAGE_READ,
+        summary="Read the icon",
+        tag="pages",
+    ),
+    Route(
+        operation="readAsset",
+        method="GET",
+        path="/web/{name:.+}",
+        handler=pages.asset,
+        action=Action.PAGE_READ,
+        summary="Read a file of the pages",
+        tag="pages",
+    ),
+)
+
+
+def make_app(settings: Settings) -> web.Application:
+    """Return an application that serves the table; its parts (`api.call`) are put in by whoever starts it."""
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY_BYTES)
+    app[STRANGERS] = Limit(*EXCHANGES)
+    harden(app, settings)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.serve)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, route.serve)
+    return app
