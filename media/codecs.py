@@ -4,7 +4,8 @@ A line's rtpmap, fmtp and rtcp-fb attributes are read as one text, once per dist
 the same, and so do all browsers of one version, so nearly every section after the first is found in the cache.
 
 Codecs we forward without decoding: Opus, VP8, H.264, VP9 and AV1. A participant may send one variant of each, the one
-that most receivers decode; a slot takes every variant, so that it can show whatever somebody sends.
+that most receivers decode; a slot takes every variant, so that it can show whatever somebody sends. Variants for more
+than 8 bits or full colour are passed over: no camera needs them, and each makes seven slots longer.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ _NAMES = {"opus": "opus", "vp8": "VP8", "h264": "H264", "vp9": "VP9", "av1": "AV
 _KINDS: dict[str, Kind] = {"opus": "audio", "VP8": "video", "H264": "video", "VP9": "video", "AV1": "video"}
 _CLOCK_RATES = {"opus": "48000", "VP8": "90000", "H264": "90000", "VP9": "90000", "AV1": "90000"}
 _BEST_VARIANTS = ("", "42e0/1", "42e0/0", "0")
+_NO_CAMERA_NEEDS = frozenset({"VP9/1", "VP9/2", "VP9/3", "AV1/1", "AV1/2", "H264/f400/0", "H264/f400/1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,13 @@ def read_codecs(kind: str, formats: str, attributes: str) -> tuple[OfferedCodec,
         if encoding is None or _KINDS[encoding] != kind or clock_rate != _CLOCK_RATES[encoding]:
             continue
         said = parameters.get(payload_type, "")
+        codec = Codec(_KINDS[encoding], encoding, _variant(encoding, said))
+        if f"{codec.name}/{codec.variant}" in _NO_CAMERA_NEEDS:
+            continue
         found.append(
             OfferedCodec(
                 int(payload_type),
-                Codec(_KINDS[encoding], encoding, _variant(encoding, said)),
+                codec,
                 int(clock_rate),
                 channels,
                 said,
