@@ -28,7 +28,6 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--use-fake-ui-for-media-stream",
-    "--auto-accept-this-tab-capture",
     "--autoplay-policy=no-user-gesture-required",
 )
 

@@ -60,6 +60,33 @@ class Person:
         await self.page.click("button", "Leave")
         await self.page.click("button", "Leave for now")
 
+    async def reload(self) -> None:
+        """Load the page anew, and go through its preview again where it shows one."""
+        await self.page.reload()
+        await self.join()
+
+    async def say(self, text: str) -> None:
+        await self.page.click("button", "Chat")
+        await self.page.fill("textbox", "Message", text)
+        await self.page.press("Enter")
+
+    # --- what the page's client says of itself ------------------------------------------------------------------
+
+    async def seat(self) -> str:
+        path: str = await self.page.evaluate("() => location.pathname")
+        return path.rpartition("/")[2]
+
+    async def offer(self) -> str:
+        """Return the offer in force; a new one differs."""
+        sdp: str = await self.page.evaluate("() => medinova.client.peer.pc.localDescription.sdp")
+        return sdp
+
+    async def session_is(self, state: str) -> bool:
+        return bool(await self.page.evaluate("() => medinova.client.session") == state)
+
+    async def camera_is_free(self) -> bool:
+        return bool(await self.page.evaluate("() => medinova.client.peer.lines.camera.sender.track === null"))
+
     # --- what is shown ------------------------------------------------------------------------------------------
 
     async def sees_text(self, text: str, within_s: float = 15) -> None:
@@ -87,6 +114,9 @@ class Person:
 
     async def hears(self, *seats: str, within_s: float = 15) -> None:
         await self._grows("audio", "person", seats, lambda line: line.energy, 1e-7, within_s)
+
+    async def no_screen(self) -> bool:
+        return not any(line.source == "screen" and line.seat for line in await self.lines())
 
     async def _grows(self, kind: str, source: str, seats: tuple[str, ...], of: Any, by: float, within_s: float) -> None:
         first: dict[str, float] = {}
@@ -125,13 +155,27 @@ class People:
         self, visit: Visit, *roles: str, kinds: dict[str, Kind] | None = None, camera: Camera = SMALL
     ) -> list[Person]:
         """Bring these roles into the visit: clinician first, who admits the others."""
-        found: list[Person] = []
+        clinician, *others = roles
+        first = await self.sit_down(clinician, (kinds or {}).get(clinician, "chromium"), camera)
+        await first.open(visit.links[clinician])
+        await first.join()
+        return [first, *await self.follow(visit, first, *others, kinds=kinds, camera=camera)]
+
+    async def follow(
+        self,
+        visit: Visit,
+        clinician: Person,
+        *roles: str,
+        kinds: dict[str, Kind] | None = None,
+        camera: Camera = SMALL,
+    ) -> list[Person]:
+        """Bring these roles into a visit that the clinician is in."""
+        found = []
         for role in roles:
             person = await self.sit_down(role, (kinds or {}).get(role, "chromium"), camera)
             await person.open(visit.links[role])
             await person.join()
-            if role != "clinician":
-                await found[0].admit(visit.names[role])
+            await clinician.admit(visit.names[role])
             found.append(person)
         return found
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ from tests.e2e.polling import until
 SERVICE_KEY = "e2e-service-key-0123456789abcdef0123456789"
 START_S = 30
 STOP_S = 15
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on; somebody else may take it, which a test then says."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return int(probe.getsockname()[1])
 
 
 class Visit:
@@ -60,7 +68,8 @@ class Server:
             return next((line["url"] for line in map(json.loads, lines) if "url" in line), None)
 
         self.url = await until(announced, "the start line of the server", START_S)
-        self._settings["LISTEN_PORT"] = self.url.rpartition(":")[2]
+        if self._settings["LISTEN_PORT"] == "0":
+            self._settings["LISTEN_PORT"] = self.url.rpartition(":")[2]
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process; a graceful stop that takes too long is a failure."""
