@@ -1,7 +1,7 @@
 """The wire types of `/v1/visits/{id}/signal`: one union per direction, JSON objects told apart by `type`.
 
 docs/protocol.md describes each (a test compares), /asyncapi.json is generated from here. Bounds stand in the types, so
-that a decoded message needs no further checks of shape. Seat ids name people; nothing here identifies a patient elsewhere.
+that a decoded message needs no further checks of shape. Seat ids name people; nothing here identifies one elsewhere.
 """
 
 from typing import Annotated, Literal
@@ -9,16 +9,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from medinova_rt.access import Role
 from medinova_rt.ids import ChatId, SeatId, VisitId
+from medinova_rt.visits import State
 
 PROTOCOL = 1
+CAPABILITIES = ("resume", "codec")  # what a client may count on beyond protocol 1's messages; unknown ones mean nothing
+HEARTBEAT_S = 10
 MAX_TEXT = 2000
 
-Name = Annotated[str, Meta(max_length=80)]
 SdpText = Annotated[str, Meta(max_length=120_000)]
 NetworkMark = Literal["unknown", "good", "fair", "poor"]
 Phase = Literal["away", "waiting", "present"]
-VisitState = Literal["waiting", "live", "ended", "missed"]
 
 
 class ClientBase(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
@@ -32,7 +34,7 @@ class ServerBase(Struct, frozen=True, tag_field="type", omit_defaults=False):
 # --- client → server ----------------------------------------------------------------------------------------------
 
 
-class Hello(ClientBase, tag="hello"):
+class Hello(ClientBase, frozen=True, tag="hello"):
     """First message of every socket. The cookie of the seat, or a one-time `ticket`, says who it is.
 
     `resume` asks for the session that a dropped socket left behind, and is itself the proof of who left it.
@@ -44,7 +46,7 @@ class Hello(ClientBase, tag="hello"):
     resume: Annotated[str, Meta(max_length=100)] | None = None
 
 
-class Offer(ClientBase, tag="offer"):
+class Offer(ClientBase, frozen=True, tag="offer"):
     """An SDP offer: at join, to restart ICE, to add slots, or to change codec.
 
     `number` counts up from 1 in a session; a repeated one gets the same answer.
@@ -54,7 +56,7 @@ class Offer(ClientBase, tag="offer"):
     sdp: SdpText
 
 
-class Status(ClientBase, tag="status"):
+class Status(ClientBase, frozen=True, tag="status"):
     """What the participant sends now; a device that is off sends nothing.
 
     `interrupted`: a phone call or a hidden page took the microphone.
@@ -66,34 +68,34 @@ class Status(ClientBase, tag="status"):
     interrupted: bool = False
 
 
-class Network(ClientBase, tag="network"):
+class Network(ClientBase, frozen=True, tag="network"):
     """How good the participant's own connection is, from its own statistics; sent on change."""
 
     mark: NetworkMark
 
 
-class Admit(ClientBase, tag="admit"):
+class Admit(ClientBase, frozen=True, tag="admit"):
     """A clinician lets somebody in who waits."""
 
     seat: SeatId
 
 
-class Chat(ClientBase, tag="chat"):
+class Chat(ClientBase, frozen=True, tag="chat"):
     """`key` is made by the client and comes back in the line, so that a repeat after a reconnect is not said twice."""
 
     key: Annotated[str, Meta(min_length=1, max_length=40)]
     text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 
 
-class End(ClientBase, tag="end"):
+class End(ClientBase, frozen=True, tag="end"):
     """A clinician ends the visit for everyone."""
 
 
-class Leave(ClientBase, tag="leave"):
+class Leave(ClientBase, frozen=True, tag="leave"):
     """The participant goes; the seat stays theirs."""
 
 
-class Pong(ClientBase, tag="pong"):
+class Pong(ClientBase, frozen=True, tag="pong"):
     """The answer to `ping`."""
 
 
@@ -102,11 +104,11 @@ ClientMessage = Hello | Offer | Status | Network | Admit | Chat | End | Leave | 
 # --- server → client ----------------------------------------------------------------------------------------------
 
 
-class Participant(ServerBase, tag="participant"):
+class Participant(ServerBase, frozen=True, tag="participant"):
     """One seat as the others see it, whole; sent when anything in it changes. A seat nobody has taken yet is `away`."""
 
     seat: SeatId
-    role: str
+    role: Role
     name: str
     phase: Phase
     microphone: bool = False
@@ -116,7 +118,7 @@ class Participant(ServerBase, tag="participant"):
     network: NetworkMark = "unknown"
 
 
-class ChatLine(ServerBase, tag="chat-line"):
+class ChatLine(ServerBase, frozen=True, tag="chat-line"):
     """A chat message, stored before it is sent. `said_at` is RFC 3339 in UTC."""
 
     id: ChatId
@@ -135,7 +137,7 @@ class Slot(Struct, frozen=True):
     seat: SeatId | None
 
 
-class Slots(ServerBase, tag="slots"):
+class Slots(ServerBase, frozen=True, tag="slots"):
     """All slots of this participant.
 
     `wanted` is how many people should be shown at once: with fewer audio slots, offer more.
@@ -145,13 +147,13 @@ class Slots(ServerBase, tag="slots"):
     wanted: int
 
 
-class Speakers(ServerBase, tag="speakers"):
+class Speakers(ServerBase, frozen=True, tag="speakers"):
     """Who speaks now, loudest first; sent on change."""
 
     seats: list[SeatId]
 
 
-class Welcome(ServerBase, tag="welcome"):
+class Welcome(ServerBase, frozen=True, tag="welcome"):
     """The answer to `hello`: everything a page needs to draw itself.
 
     Whoever waits is shown themselves and the clinicians only, without chat, slots or speakers.
@@ -160,7 +162,7 @@ class Welcome(ServerBase, tag="welcome"):
     protocol: int
     capabilities: list[str]
     visit: VisitId
-    state: VisitState
+    state: State
     seat: SeatId
     resume: str
     resumed: bool
@@ -172,38 +174,32 @@ class Welcome(ServerBase, tag="welcome"):
     codec: str
 
 
-class Answer(ServerBase, tag="answer"):
+class Answer(ServerBase, frozen=True, tag="answer"):
     """The SDP answer to the offer of the same number."""
 
     number: int
     sdp: str
 
 
-class Codec(ServerBase, tag="codec"):
+class Codec(ServerBase, frozen=True, tag="codec"):
     """Send your video in this codec now: by `setParameters` where the browser can, else by a new offer."""
 
-    codec: Literal["VP8", "VP9", "H264", "AV1"]
+    codec: str
 
 
-class VisitChanged(ServerBase, tag="visit"):
+class VisitChanged(ServerBase, frozen=True, tag="visit"):
     """The visit's state changed; `ended` and `missed` are followed by close code 4410."""
 
-    state: VisitState
+    state: State
 
 
-class Gone(ServerBase, tag="gone"):
-    """This seat is no longer to be shown to you."""
-
-    seat: SeatId
-
-
-class Restarting(ServerBase, tag="restarting"):
+class Restarting(ServerBase, frozen=True, tag="restarting"):
     """The server is going down and comes back: reconnect after `retry_s`."""
 
     retry_s: float
 
 
-class Error(ServerBase, tag="error"):
+class Error(ServerBase, frozen=True, tag="error"):
     """A message could not be done and changed nothing; `code` as in docs/protocol.md.
 
     `number` names the offer at fault.
@@ -214,23 +210,12 @@ class Error(ServerBase, tag="error"):
     number: int | None = None
 
 
-class Ping(ServerBase, tag="ping"):
+class Ping(ServerBase, frozen=True, tag="ping"):
     """Answer with `pong`; two unanswered end the socket."""
 
 
 ServerMessage = (
-    Welcome
-    | Participant
-    | Gone
-    | Answer
-    | Slots
-    | Speakers
-    | ChatLine
-    | Codec
-    | VisitChanged
-    | Restarting
-    | Error
-    | Ping
+    Welcome | Participant | Answer | Slots | Speakers | ChatLine | Codec | VisitChanged | Restarting | Error | Ping
 )
 
 
@@ -249,13 +234,13 @@ class Close:
     INTERNAL = 4500
 
 
-_decode = msgspec.json.Decoder(ClientMessage).decode
+_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 encode = msgspec.json.Encoder().encode
 
 
 def decode(data: str | bytes) -> ClientMessage:
     """Return the message; raises ValueError("message is malformed") and nothing else."""
     try:
-        return _decode(data)
+        return _decoder.decode(data)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeError) as error:
         raise ValueError("message is malformed") from error

@@ -31,9 +31,15 @@ class Timer:
 class Wheel:
     def __init__(self, now: float, tick_s: float = TICK_S) -> None:
         self._tick_s = tick_s
+        self.now = now  # as of the last tick
         self._start = now
         self._hand = 0  # ticks already passed
         self._spokes: list[list[Timer]] = [[] for _ in range(SPOKES)]
+
+    def start(self, now: float) -> None:
+        """Count from `now` on; timers made before keep their delays."""
+        self.now = now
+        self._start = now - self._hand * self._tick_s
 
     def after(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         """Have `callback` called once, `delay_s` from the last tick or up to a tick later."""
@@ -44,6 +50,7 @@ class Wheel:
 
     def advance(self, now: float) -> int:
         """Fire what is due by `now`, in order of ticks; return how many. One callback's exception stops no other."""
+        self.now = now
         fired = 0
         target = int((now - self._start) / self._tick_s)
         while self._hand < target:
