@@ -1,10 +1,40 @@
 """A room of participants, each with slots in which the others appear. Knows names, not people.
 
 This is the whole of what the layers above use of media (with `media.plane.MediaPlane`).
+
+Everything that is decided here is decided again from the whole state after each change (`_settle`): the codec, who is
+in which slot, what the engine is to route. What comes out the same is not said again, so no order of events can leave a
+participant looking at the wrong person.
+
+Who counts for the codec: everybody admitted, and whoever waits with a live connection. So the senders have changed by
+the time a newcomer is let in, and the first picture is one that the newcomer can decode; a link that merely was opened
+changes nothing. The engine shows a sender in a slot from the first key frame on that the receiver has a payload type
+for, so routing needs to wait for nothing: a newcomer's slots begin with the first packet of the new codec.
 """
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NewType
+
+from media.agreement import Agreement
+from media.engine import UpId
+from media.floor import Floor
+from media.peer import OfferError, Peer, Site, Up
+from media.view import View
+
+__all__ = [
+    "CodecWanted",
+    "Connected",
+    "Disconnected",
+    "Name",
+    "OfferError",
+    "Room",
+    "RoomEvent",
+    "Slot",
+    "SlotsChanged",
+    "SpeakersChanged",
+]
 
 Name = NewType("Name", str)  # whatever the caller calls a participant
 
@@ -55,16 +85,214 @@ class Disconnected:
 RoomEvent = SlotsChanged | SpeakersChanged | CodecWanted | Connected | Disconnected
 
 
-class Room:
-    """Sync methods decide; `answer` waits only for its turn. After `close` every method is a no-op."""
+@dataclass(slots=True, eq=False)
+class _Participant:
+    name: Name
+    peer: Peer | None = None
+    admitted: bool = False
+    camera: bool = False
+    sharing_since: float | None = None
+    view: View[Name] = field(default_factory=View)
+    told_slots: SlotsChanged | None = None
+    told_codec: str | None = None  # by the answer or by CodecWanted
+    told_connected: bool = False
+    heard_as: UpId | None = None
 
-    # Room is made by `plane.room(notify)`, with notify: Callable[[RoomEvent], None] called on the loop, never re-entrantly.
-    #
-    # def join(self, name: Name) -> None                    a participant without media yet; joining again replaces the old one's media
-    # async def answer(self, name: Name, sdp: str) -> str   the answer to an offer; raises OfferError (a ValueError) with a fixed sentence
-    # def admit(self, name: Name) -> None                   open the gate both ways, give slots
-    # def status(self, name: Name, *, camera: bool, screen: bool) -> None    who uses the screen slot; no packets expected of what is off
-    # def leave(self, name: Name) -> None
-    # def connected(self, name: Name) -> bool               the path is up
-    # @property codec -> str                                the video codec all present can decode
-    # def close(self) -> None
+
+class Room:
+    """Sync methods decide; `answer` waits only for its turn. After `close` every method is a no-op.
+
+    Events come by `notify`, on the loop, never from within a method.
+    """
+
+    def __init__(self, site: Site, notify: Callable[[RoomEvent], None], closed: Callable[["Room"], None]) -> None:
+        self._site = site
+        self._notify = notify
+        self._closed: Callable[[Room], None] | None = closed
+        self._participants: dict[Name, _Participant] = {}  # in order of arrival
+        self._agreement = Agreement(site.preference)
+        self._floor: Floor[Name] = Floor()
+        self._told_speakers: tuple[Name, ...] = ()
+        self._events: list[RoomEvent] = []
+
+    # --- what the layers above ask ------------------------------------------------------------------------------------
+
+    def join(self, name: Name) -> None:
+        """Have `name` here, without media yet; joining again lets go of the media it had, not of its admission."""
+        if self._closed is None:
+            return
+        participant = self._participants.setdefault(name, _Participant(name))
+        self._drop(participant)
+        participant.camera, participant.sharing_since, participant.told_slots = False, None, None
+        self._settle()
+
+    async def answer(self, name: Name, sdp: str) -> str:
+        """Return the answer to an offer, the same for the same offer. Raises `OfferError`; then nothing has changed."""
+        async with self._site.turn:  # one at a time, so that a burst of joins leaves the loop room between two
+            participant = self._participants.get(name)
+            if participant is None:
+                raise OfferError("not in the room")
+            peer = participant.peer or Peer(self._site)
+            text = peer.answer(sdp, self._agreement.codec)
+            self._take(participant, peer)
+            self._settle()
+            return text
+
+    def admit(self, name: Name) -> None:
+        """Open the gate both ways and give slots."""
+        participant = self._participants.get(name)
+        if participant is None or participant.admitted:
+            return
+        participant.admitted = True
+        if participant.peer is not None:
+            self._site.engine.gate(participant.peer.id, True)
+        self._settle()
+
+    def status(self, name: Name, *, camera: bool, screen: bool) -> None:
+        """Who shares a screen gets a screen slot, the latest first; a camera that is back begins with a key frame."""
+        participant = self._participants.get(name)
+        if participant is None:
+            return
+        if not screen:
+            participant.sharing_since = None
+        elif participant.sharing_since is None:
+            participant.sharing_since = self._site.clock()
+        if camera and not participant.camera and participant.peer is not None and "camera" in participant.peer.ups:
+            self._site.engine.ask_key_frame(participant.peer.ups["camera"].id)
+        participant.camera = camera
+        self._settle()
+
+    def leave(self, name: Name) -> None:
+        participant = self._participants.pop(name, None)
+        if participant is not None:
+            self._drop(participant)
+            self._floor.forget(name)
+            self._settle()
+
+    def connected(self, name: Name) -> bool:
+        """Whether the path is up and the keys are there."""
+        participant = self._participants.get(name)
+        return participant is not None and participant.peer is not None and participant.peer.connected
+
+    @property
+    def codec(self) -> str:
+        """The video codec in force, by its name in SDP: one that all present can decode."""
+        return self._agreement.name
+
+    def close(self) -> None:
+        for participant in self._participants.values():
+            self._drop(participant)
+        self._participants.clear()
+        self._events.clear()
+        if self._closed is not None:
+            self._closed(self)
+            self._closed = None
+
+    # --- what the plane brings ----------------------------------------------------------------------------------------
+
+    def hear(self, ups: Sequence[UpId]) -> None:
+        """Take all microphones of this room that are heard now, loudest first."""
+        names = {
+            participant.heard_as: participant.name
+            for participant in self._participants.values()
+            if participant.admitted
+        }
+        self._floor.hear([names[up] for up in ups if up in names], self._site.clock())
+        self._settle()
+
+    def tick(self) -> None:
+        """Let time pass: a few times a second."""
+        self._floor.advance(self._site.clock())
+        self._settle()
+
+    # --- participants and their media ---------------------------------------------------------------------------------
+
+    def _take(self, participant: _Participant, peer: Peer) -> None:
+        """The answer to an offer of `peer` is made: it is the participant's media from now on."""
+        if participant.peer is None:
+            participant.peer, participant.view = peer, View()
+            peer.changed = lambda: self._peer_changed(participant)
+            self._site.engine.gate(peer.id, participant.admitted)
+        self._hear_by(participant, peer.ups.get("microphone"))
+        participant.told_codec = None if peer.sends is None else peer.sends.name
+
+    def _drop(self, participant: _Participant) -> None:
+        peer, participant.peer = participant.peer, None
+        if peer is None:
+            return
+        self._hear_by(participant, None)
+        peer.close()
+        participant.told_connected, participant.told_codec = False, None
+
+    def _hear_by(self, participant: _Participant, microphone: Up | None) -> None:
+        if participant.heard_as is not None:
+            self._site.hearers.pop(participant.heard_as, None)
+        participant.heard_as = None if microphone is None else microphone.id
+        if participant.heard_as is not None:
+            self._site.hearers[participant.heard_as] = self
+
+    def _peer_changed(self, participant: _Participant) -> None:
+        peer = participant.peer
+        if peer is None:
+            return
+        if peer.connected and not participant.told_connected:
+            self._emit(Connected(participant.name))
+        elif peer.ended or (participant.told_connected and not peer.connected):
+            self._emit(Disconnected(participant.name, permanent=peer.ended))
+        participant.told_connected = peer.connected
+        if peer.ended:
+            self._drop(participant)
+        self._settle()
+
+    # --- deciding -----------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        now = self._site.clock()
+        self._settle_codec(now)
+        for participant in self._participants.values():
+            if participant.peer is not None:
+                self._settle_slots(participant, participant.peer)
+        speakers = self._floor.named(now)
+        if speakers != self._told_speakers:
+            self._told_speakers = speakers
+            self._emit(SpeakersChanged(speakers))
+
+    def _settle_codec(self, now: float) -> None:
+        peers = [(participant, participant.peer) for participant in self._participants.values() if participant.peer]
+        present = [peer for participant, peer in peers if participant.admitted or peer.connected]
+        codec = self._agreement.update([ability for peer in present for ability in peer.abilities], now)
+        for participant, peer in peers:
+            if codec is None or "camera" not in peer.ups or codec not in peer.ups["camera"].codecs:
+                continue
+            if participant.told_codec != codec.name:
+                participant.told_codec = codec.name
+                self._emit(CodecWanted(participant.name, codec.name))
+
+    def _settle_slots(self, participant: _Participant, peer: Peer) -> None:
+        others = {
+            other.name: other
+            for other in self._participants.values()
+            if participant.admitted and other.admitted and other is not participant
+        }
+        shared = {name: other.sharing_since for name, other in others.items() if other.sharing_since is not None}
+        shown = participant.view.arrange([down.slot for down in peer.downs], list(others), self._floor.latest, shared)
+        for down, one in zip(peer.downs, shown, strict=True):
+            source = None if one.who is None else others[one.who].peer
+            up = None if source is None else source.ups.get(one.source)
+            if peer.show(down, up) and up is not None and up.parameters.kind == "video":
+                self._site.engine.ask_key_frame(up.id)
+        slots = tuple(Slot(one.slot.mid, one.slot.kind, one.slot.place, one.who) for one in shown)
+        told = SlotsChanged(participant.name, slots, len(others))
+        if told != participant.told_slots:
+            participant.told_slots = told
+            self._emit(told)
+
+    def _emit(self, event: RoomEvent) -> None:
+        if not self._events:
+            asyncio.get_running_loop().call_soon(self._deliver)
+        self._events.append(event)
+
+    def _deliver(self) -> None:
+        events, self._events = self._events, []
+        for event in events:
+            self._notify(event)

@@ -5,15 +5,15 @@ latest speakers are shown; somebody shown gives way only to somebody who spoke l
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def assign(slots: Sequence[T | None], present: Sequence[T], latest: Mapping[T, float]) -> tuple[T | None, ...]:
+def assign(slots: Sequence[T | None], present: Sequence[T], latest: Mapping[Any, float]) -> tuple[T | None, ...]:
     """Return the slots' new occupants, given their old ones and those `present` in order of arrival.
 
-    `latest` is when each last spoke (began to share, for screens), in s; who never did comes after all who did.
+    `latest` is when each last spoke (for screens: began to share), in s; who never did comes after all who did.
     """
     never = float("-inf")
     by_claim = sorted(present, key=lambda who: (-latest.get(who, never), who not in slots))
