@@ -1,0 +1,141 @@
+"""The documents table: how it is laid out, and the SQL of the port's reads and writes.
+
+Every document is one row, its JSON as text. A declared find is answered by a partial expression index over that text,
+so it reads what it returns and no more; nothing else is ever asked of the table.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from secrets import token_hex
+from typing import Any, assert_never
+
+import msgspec
+
+from medinova_rt.adapters.store_rules import Position, Row
+from medinova_rt.errors import Conflict, Unavailable
+from medinova_rt.ports import Delete, Find, Insert, Replace, Stored, Token, Write
+
+LAYOUT = 1  # kept in `user_version`
+
+INSERT = "INSERT INTO documents VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING"
+REPLACE = (
+    "UPDATE documents SET version = version + 1, token = ?, body = ? WHERE collection = ? AND id = ? AND token = ?"
+)
+DELETE = "DELETE FROM documents WHERE collection = ? AND id = ? AND token = ?"
+GET = "SELECT body, version, token FROM documents WHERE collection = ? AND id = ?"
+
+
+def lay_out(writer: sqlite3.Connection, finds: frozenset[Find]) -> None:
+    """Make tables and indexes, all or nothing; raises Unavailable for a file of a newer version, sqlite3.Error.
+
+    An index no longer declared stays, for a process of the version that needs it.
+    """
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("BEGIN IMMEDIATE")
+    try:
+        (layout,) = writer.execute("PRAGMA user_version").fetchone()
+        if layout > LAYOUT:
+            raise Unavailable("the store was written by a newer version of this program", permanent=True)
+        writer.execute(
+            "CREATE TABLE IF NOT EXISTS documents (collection TEXT NOT NULL, id TEXT NOT NULL,"
+            " version INTEGER NOT NULL, token TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (collection, id)) STRICT"
+        )
+        for find in sorted(finds, key=repr):
+            writer.execute(_index(find))
+        writer.execute(f"PRAGMA user_version = {LAYOUT}")
+        writer.execute("COMMIT")
+    finally:
+        if writer.in_transaction:
+            writer.execute("ROLLBACK")
+
+
+def _value(field: str) -> str:
+    return f"json_extract(body, '$.{field}')"
+
+
+def _index(find: Find) -> str:
+    fields = [*find.equal, *([find.ordered_by] if find.ordered_by else [])]
+    name = "-".join(("find", find.collection, *find.equal, "by", find.ordered_by or "id"))
+    columns = ", ".join([*map(_value, fields), "id"])
+    return f"CREATE INDEX IF NOT EXISTS \"{name}\" ON documents ({columns}) WHERE collection = '{find.collection}'"
+
+
+def select(
+    find: Find, equal: Sequence[Any], at_least: Any, below: Any, start: Position | None, limit: int
+) -> tuple[str, list[Any]]:
+    """The query and its values. Names are checked by `Rules`; they stand in the text since an index is chosen by it.
+
+    `json_extract` makes 1 of true and text of an array, hence the comparison of types beside that of values. SQLite
+    puts every integer before every text, hence the bound where a range is open to the other type.
+    """
+    where, values = [f"collection = '{find.collection}'"], []
+    for field, value in zip(find.equal, equal, strict=True):
+        where += [f"{_value(field)} = ?", f"json_type(body, '$.{field}') = ?"]
+        values += [value, _json_type(value)]
+    value = "NULL"
+    if find.ordered_by is not None:
+        value = _value(find.ordered_by)
+        where.append(f"json_type(body, '$.{find.ordered_by}') IN ('integer', 'text')")
+        if at_least is not None:
+            where.append(f"{value} >= ?" if isinstance(at_least, str) else f"{value} >= ? AND {value} < ''")
+            values.append(at_least)
+        if below is not None:
+            where.append(f"{value} >= '' AND {value} < ?" if isinstance(below, str) else f"{value} < ?")
+            values.append(below)
+    if start is not None:
+        after, last = start
+        if after is None:
+            where.append("id > ?")
+            values.append(last)
+        else:
+            where.append(f"{value} >= ? AND ({value} > ? OR id > ?)")
+            values += [after, after, last]
+    order = "id" if find.ordered_by is None else f"{value}, id"
+    sql = (
+        f"SELECT id, body, version, token, {value} FROM documents WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"  # noqa: S608
+    )
+    return sql, [*values, limit + 1]
+
+
+def _json_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return "integer"
+        case _:
+            return "text"
+
+
+def rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Iterator[Row]:
+    cursor = connection.execute(sql, values)
+    try:
+        for found in cursor:
+            yield Row(*found)
+    finally:
+        cursor.close()  # a read transaction left open would hold the WAL file
+
+
+def get(connection: sqlite3.Connection, collection: str, id: str) -> Stored | None:
+    found = connection.execute(
+        "SELECT body, version, token FROM documents WHERE collection = ? AND id = ?", (collection, id)
+    ).fetchone()
+    return None if found is None else Stored(id, msgspec.json.decode(found[0]), found[1], Token(found[2]))
+
+
+def write(writer: sqlite3.Connection, wanted: Write, body: str) -> Token:
+    """Raises Conflict. A token is random, so that one of a document deleted and made again fits nothing."""
+    token, place = token_hex(8), (wanted.collection, wanted.id)
+    values: tuple[str, ...]
+    match wanted:
+        case Insert():
+            sql, values = INSERT, (*place, token, body)
+        case Replace(token=held):
+            sql, values = REPLACE, (token, body, *place, held)
+        case Delete(token=held):
+            token, sql, values = "", DELETE, (*place, held)
+        case _:
+            assert_never(wanted)
+    if writer.execute(sql, values).rowcount != 1:
+        raise Conflict("somebody else changed it first")
+    return Token(token)

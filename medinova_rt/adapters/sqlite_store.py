@@ -1,0 +1,265 @@
+"""The Store port on one SQLite file (stdlib `sqlite3`), the default.
+
+One thread writes. It takes every transact that waits, gives each a savepoint, and commits them together: with
+`synchronous=FULL` a commit costs a disk flush, and this way many callers share one. A transact that fails rolls back to
+its savepoint and leaves its neighbours alone; nobody is answered before the commit is on disk. While one group is being
+flushed the next gathers, so the groups grow with the load and nothing ever waits for company.
+
+A few threads read, each on a connection of its own; in WAL mode they neither wait for the writer nor make it wait. A
+second process may have the same file open: SQLite's lock tells the writers apart, and whoever finds it held waits.
+"""
+
+import asyncio
+import logging
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from medinova_rt.adapters import sqlite_documents
+from medinova_rt.adapters.store_rules import Rules, check_value, is_id, page
+from medinova_rt.errors import Conflict, DomainError, Unavailable
+from medinova_rt.ports import Find, Page, Stored, Token, Write
+
+READERS = 4
+MAX_PENDING_READS = 1024
+MAX_PENDING_WRITES = 4096  # transacts
+MAX_PENDING_BYTES = 64 << 20
+MAX_GROUP = 512  # transacts in one commit
+BUSY_S = 10.0  # how long another process may hold the file before we say Unavailable
+PAUSE_S = 0.005
+
+T = TypeVar("T")
+_Result = list[Token] | DomainError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    writes: Sequence[Write]
+    bodies: Sequence[str]
+    size: int
+    answer: asyncio.Future[list[Token]]
+
+
+class SqliteStore:
+    def __init__(self, path: Path, finds: Sequence[Find] = ()) -> None:
+        self._path = path
+        self._rules = Rules(finds)
+        self._counts: Counter[str] = Counter()
+        self._gate = threading.Condition()  # guards what follows
+        self._pending: deque[_Pending] = deque()
+        self._pending_bytes = 0
+        self._pending_reads = 0
+        self._closing = True  # until open
+
+    async def open(self) -> None:
+        """Make the file (mode 0600) where it is missing; raises Unavailable."""
+        self._loop = asyncio.get_running_loop()
+        self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._writer = await self._loop.run_in_executor(None, self._open_files)
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._thread = threading.Thread(target=self._write_groups, name="store-writer", daemon=True)
+        self._closing = False
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Take nothing more, finish what waits, and let go of the file; again is fine."""
+        with self._gate:
+            if self._closing:
+                return
+            self._closing = True
+            self._gate.notify()
+        await self._loop.run_in_executor(None, self._close_files)
+
+    def counters(self) -> Mapping[str, int]:
+        """Totals since start: transacts, commits, conflicts, busy, refused, failed, reads; `pending` is now."""
+        return {**self._counts, "pending": len(self._pending)}
+
+    # --- reading ---
+
+    async def get(self, collection: str, id: str) -> Stored | None:
+        if not is_id(id):
+            return None
+        return await self._read(lambda connection: sqlite_documents.get(connection, collection, id))
+
+    async def find(
+        self,
+        find: Find,
+        equal: Sequence[str | int | bool] = (),
+        *,
+        at_least: str | int | None = None,
+        below: str | int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        start = self._rules.position(find, equal, limit, cursor)
+        for bound in (at_least, below):
+            check_value(bound)
+        sql, values = sqlite_documents.select(find, equal, at_least, below, start, limit)
+        return await self._read(
+            lambda connection: page(find, equal, sqlite_documents.rows(connection, sql, values), limit)
+        )
+
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closing or self._pending_reads >= MAX_PENDING_READS:
+            self._counts["refused"] += 1
+            raise Unavailable("the store is closed" if self._closing else "the store has too much to read")
+        self._pending_reads += 1
+        try:
+            return await self._loop.run_in_executor(self._pool, self._read_in_thread, read)
+        except sqlite3.Error as error:
+            self._counts["failed"] += 1
+            raise _unavailable(error) from error
+        finally:
+            self._pending_reads -= 1
+            self._counts["reads"] += 1
+
+    def _read_in_thread(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._readers.get()
+        try:
+            return read(connection)
+        finally:
+            self._readers.put(connection)
+
+    # --- writing ---
+
+    async def transact(self, writes: Sequence[Write]) -> list[Token]:
+        """As the port says; raises Unavailable at the bound of the queue. Cancelled, it may or may not be done."""
+        bodies = self._rules.bodies(writes)
+        answer: asyncio.Future[list[Token]] = self._loop.create_future()
+        size = sum(map(len, bodies))
+        with self._gate:
+            full = len(self._pending) >= MAX_PENDING_WRITES or self._pending_bytes + size > MAX_PENDING_BYTES
+            if self._closing or full:
+                self._counts["refused"] += 1
+                raise Unavailable("the store is closed" if self._closing else "the store has too much to write")
+            self._pending.append(_Pending(writes, bodies, size, answer))
+            self._pending_bytes += size
+            self._gate.notify()
+        return await answer
+
+    def _write_groups(self) -> None:
+        while group := self._take():
+            results = self._commit(group)
+            self._loop.call_soon_threadsafe(_answer, group, results)
+
+    def _take(self) -> list[_Pending]:
+        """Wait for transacts and take them; nothing only when closing and drained."""
+        with self._gate:
+            self._gate.wait_for(lambda: self._pending or self._closing)
+            group = [self._pending.popleft() for _ in range(min(len(self._pending), MAX_GROUP))]
+            self._pending_bytes -= sum(each.size for each in group)
+        return group
+
+    def _commit(self, group: Sequence[_Pending]) -> list[_Result]:
+        writer = self._writer
+        try:
+            self._begin(writer)
+            results = [self._transact(writer, pending) for pending in group]
+            writer.execute("COMMIT")
+        except Exception as error:  # whatever it is, the callers must hear of it and the thread go on
+            log.error("a group of %d transacts failed: %s", len(group), type(error).__name__)
+            self._counts["failed"] += len(group)
+            _roll_back(writer)
+            return [_unavailable(error) for _ in group]
+        self._counts["commits"] += 1
+        self._counts["transacts"] += len(group)
+        return results
+
+    def _begin(self, writer: sqlite3.Connection) -> None:
+        """Take the write lock; SQLite's own wait gives up early in some states, so this asks again up to a deadline."""
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                writer.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() >= deadline:
+                    raise
+                self._counts["busy"] += 1
+                time.sleep(PAUSE_S)
+
+    def _transact(self, writer: sqlite3.Connection, pending: _Pending) -> _Result:
+        writer.execute("SAVEPOINT one")
+        try:
+            result: _Result = [
+                sqlite_documents.write(writer, write, body)
+                for write, body in zip(pending.writes, pending.bodies, strict=True)
+            ]
+        except Conflict as error:
+            writer.execute("ROLLBACK TO one")
+            self._counts["conflicts"] += 1
+            result = error
+        writer.execute("RELEASE one")
+        return result
+
+    # --- the file ---
+
+    def _open_files(self) -> sqlite3.Connection:
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its side files the same mode
+            writer = self._connect()
+            deadline = time.monotonic() + BUSY_S
+            while True:
+                try:
+                    sqlite_documents.lay_out(writer, self._rules.finds)
+                    break
+                except sqlite3.OperationalError as error:  # two processes that start at once
+                    if not _is_busy(error) or time.monotonic() >= deadline:
+                        raise
+                    time.sleep(PAUSE_S)
+            for _ in range(READERS):
+                reader = self._connect()
+                reader.execute("PRAGMA query_only = ON")
+                self._readers.put(reader)
+        except (sqlite3.Error, OSError) as error:
+            raise _unavailable(error) from error
+        return writer
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def _close_files(self) -> None:
+        self._thread.join()
+        self._pool.shutdown()
+        while not self._readers.empty():
+            self._readers.get().close()
+        self._writer.close()
+
+
+def _answer(group: Sequence[_Pending], results: Sequence[_Result]) -> None:
+    for pending, result in zip(group, results, strict=True):
+        if pending.answer.done():
+            continue  # the caller was cancelled
+        if isinstance(result, DomainError):
+            pending.answer.set_exception(result)
+        else:
+            pending.answer.set_result(result)
+
+
+def _roll_back(writer: sqlite3.Connection) -> None:
+    try:
+        if writer.in_transaction:
+            writer.execute("ROLLBACK")
+    except sqlite3.Error:
+        pass  # SQLite rolls back by itself where it can't be told to
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    return Unavailable("the store does not answer", permanent=damaged)
