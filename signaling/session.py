@@ -21,6 +21,7 @@ from signaling.messages import (
     Admit,
     Answer,
     Chat,
+    ClientBase,
     ClientMessage,
     Close,
     End,
@@ -38,7 +39,7 @@ from signaling.messages import (
 HOLD_S = 3.0  # a socket may be gone so long before the others are told
 GRACE_S = 30.0  # and so long before the media is let go; longer while its path is up
 
-ACTIONS: Mapping[type[ClientMessage], Action] = {
+ACTIONS: Mapping[type[ClientBase], Action] = {
     Hello: Action.VISIT_JOIN,
     Offer: Action.MEDIA_OFFER,
     Status: Action.SEAT_STATUS,
