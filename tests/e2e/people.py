@@ -19,6 +19,11 @@ RECEIVED = """async () => {
         freezes: stat.freezeCount ?? 0, frozen_s: stat.totalFreezesDuration ?? 0,
     }));
 }"""
+SENT = """async () => {
+    const stats = await medinova.client.peer.pc.getStats();
+    return [...stats.values()].filter(stat => stat.type === 'outbound-rtp' && stat.kind === 'video' && stat.active)
+        .map(stat => stats.get(stat.codecId)?.mimeType);
+}"""
 SHOWN = "() => document.body.innerText"
 
 
@@ -114,6 +119,10 @@ class Person:
 
     async def hears(self, *seats: str, within_s: float = 15) -> None:
         await self._grows("audio", "person", seats, lambda line: line.energy, 1e-7, within_s)
+
+    async def codecs(self) -> set[str]:
+        """Return the MIME types of what the page sends as video."""
+        return set(await self.page.evaluate(SENT))
 
     async def no_screen(self) -> bool:
         return not any(line.source == "screen" and line.seat for line in await self.lines())

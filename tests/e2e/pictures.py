@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 
 FRAMES_PER_S = 30
-PERIOD_S = 2  # of flash and beep
+PERIOD_S = 1  # of flash and beep
 MARK_S = 0.1  # how long a flash, and a beep, lasts
 WIDTH, HEIGHT = 640, 360
 
