@@ -1,0 +1,79 @@
+/**
+ * The page a join link opens. The token stands in the fragment, which no server, proxy log or referrer ever sees; it is
+ * traded by POST for the seat's cookie, so a mail scanner's GET changes nothing, and leaves the address bar at once.
+ */
+
+import { obstacle, shouldOpenIn } from './browser.js';
+import { element } from './element.js';
+import { exchange, Refused } from './seat.js';
+import { texts } from './texts.js';
+import { messageView } from './views/message.js';
+
+const app = /** @type {HTMLElement} */ (document.getElementById('app'));
+const link = location.href;
+const token = location.hash.slice(1);
+
+/** @param {import('./views/message.js').Message} message */
+function show(message) {
+  const view = messageView(message);
+  document.title = `${message.title} · ${texts.product}`;
+  app.replaceChildren(view.root);
+  view.focus();
+  return view.root;
+}
+
+/** Inside another app's view the token stays in the link: it must reach the real browser. @param {string} browser */
+function showWebview(browser) {
+  const { title, text } = texts.pages.webview;
+  const copy = async (/** @type {HTMLButtonElement} */ button) => {
+    try {
+      await navigator.clipboard.writeText(link);
+      button.textContent = texts.actions.copied;
+    } catch {
+      const field = element('textarea', { readonly: true, rows: 4, class: 'copy', 'aria-label': texts.actions.copyFailed }, link);
+      root.append(element('p', {}, texts.actions.copyFailed), field);
+      field.select();
+    }
+  };
+  const root = show({
+    name: 'webview',
+    title: title(browser),
+    text: text(browser),
+    sign: 'link',
+    actions: [
+      { label: texts.actions.copy, name: 'copy', run: (button) => void copy(button) },
+      { label: texts.actions.anyway, name: 'anyway', run: () => void enter() },
+    ],
+  });
+}
+
+/** @param {import('./seat.js').PageName} page */
+function showPage(page) {
+  const { title, text } = texts.pages[page];
+  if (typeof title !== 'string' || typeof text !== 'string') return;
+  const again = page === 'offline' || page === 'too-fast' || page === 'trouble';
+  const retry = { label: texts.actions.retry, name: 'retry', run: () => void enter() };
+  show({ name: page, title, text, home: true, actions: again ? [retry] : [] });
+}
+
+async function enter() {
+  try {
+    const path = await exchange(token);
+    history.replaceState(null, '', location.pathname); // the next line replaces the entry; this covers a page that is slow to go
+    location.replace(path + location.search);
+  } catch (error) {
+    const page = error instanceof Refused ? error.page : 'trouble';
+    if (page.startsWith('link-')) history.replaceState(null, '', location.pathname);
+    showPage(page);
+    if (!(error instanceof Refused)) throw error;
+  }
+}
+
+const hindered = obstacle();
+const browser = shouldOpenIn(navigator.userAgent);
+if (!token) showPage('link-missing');
+else if (browser) showWebview(browser);
+else if (hindered) showPage(hindered);
+else void enter();
+
+window.addEventListener('hashchange', () => location.reload()); // another link pasted into the same tab

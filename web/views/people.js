@@ -1,0 +1,101 @@
+/** Who is in the visit, who waits and who is still awaited; the clinician admits from here. */
+
+import { element } from '../element.js';
+import { icon } from '../icons.js';
+import { texts } from '../texts.js';
+import { initials } from './tile.js';
+
+/** @typedef {import('../messages.js').Participant} Participant */
+
+/** @param {import('../protocol.js').Client} client */
+export const whoWaits = (client) =>
+  [...client.people.values()].filter((person) => person.phase === 'waiting' && person.seat !== client.seat);
+
+/**
+ * @param {import('../protocol.js').Client} client
+ * @param {Participant} person
+ */
+export function admitButton(client, person) {
+  const button = element(
+    'button',
+    {
+      type: 'button',
+      class: 'button small',
+      'aria-label': texts.people.admitName(person.name),
+      'data-test': 'admit',
+      'data-seat': person.seat,
+      onclick: () => {
+        button.disabled = true; // until the next change of the list redraws it
+        client.admit(person.seat);
+      },
+    },
+    icon('check'),
+    texts.people.admit,
+  );
+  return button;
+}
+
+/**
+ * @param {import('../protocol.js').Client} client
+ * @param {() => void} close
+ */
+export function peopleView(client, close) {
+  const groups = element('div', { class: 'people' });
+  const shut = element('button', { type: 'button', class: 'plain', 'aria-label': texts.people.close, onclick: close }, icon('close'));
+  const root = element(
+    'aside',
+    { class: 'panel', id: 'people', 'aria-label': texts.people.title, 'data-test': 'people-panel' },
+    element('div', { class: 'panel-head' }, element('h2', {}, texts.people.title), shut),
+    groups,
+  );
+  let shown = '';
+  const render = () => {
+    const people = [...client.people.values()];
+    const signature = JSON.stringify(people.map(({ seat, name, role, phase, microphone, camera }) => [seat, name, role, phase, microphone, camera]));
+    if (signature === shown) return; // keeps the focus on a button that is still there
+    shown = signature;
+    const focused = document.activeElement instanceof HTMLElement && groups.contains(document.activeElement);
+    groups.replaceChildren(
+      ...group(client, texts.people.waiting, people.filter(({ phase }) => phase === 'waiting')),
+      ...group(client, texts.people.present, people.filter(({ phase }) => phase === 'present')),
+      ...group(client, texts.people.away, people.filter(({ phase }) => phase === 'away')),
+    );
+    if (focused) (groups.querySelector('button') ?? shut).focus();
+  };
+  render();
+  const off = client.on('people', render);
+  return { root, focus: () => (groups.querySelector('button') ?? shut).focus(), close: off };
+}
+
+/**
+ * @param {import('../protocol.js').Client} client
+ * @param {string} title
+ * @param {Participant[]} people
+ */
+function group(client, title, people) {
+  if (people.length === 0) return [];
+  const mayAdmit = client.self?.role === 'clinician';
+  return [
+    element('h3', {}, title),
+    element(
+      'ul',
+      {},
+      ...people.map((person) =>
+        element(
+          'li',
+          { 'data-test': 'person', 'data-seat': person.seat, 'data-phase': person.phase },
+          element('span', { class: 'avatar tiny', 'aria-hidden': 'true' }, initials(person.name)),
+          element(
+            'span',
+            { class: 'who' },
+            element('span', { class: 'name' }, person.seat === client.seat ? texts.youAs(person.name) : person.name),
+            element('span', { class: 'role' }, texts.roles[person.role] ?? person.role),
+          ),
+          person.phase === 'present' && !person.microphone && icon('microphone-off'),
+          person.phase === 'present' && !person.camera && icon('camera-off'),
+          person.phase === 'waiting' && mayAdmit && admitButton(client, person),
+        ),
+      ),
+    ),
+  ];
+}

@@ -1,0 +1,97 @@
+/** One person in the call: picture or initials, name, and what they have on; and the screen somebody shares. */
+
+import { element, setAttribute, setText } from '../element.js';
+import { icon, networkBars } from '../icons.js';
+import { texts } from '../texts.js';
+import { picture } from './picture.js';
+
+/**
+ * @typedef {import('../messages.js').Participant} Participant
+ *
+ * @param {string} name
+ */
+export function initials(name) {
+  const words = name.replace(/^(dr|prof|mr|mrs|ms)\.?\s+/i, '').split(/\s+/).filter(Boolean);
+  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  return letters.map((word) => [...word][0].toUpperCase()).join('') || '?';
+}
+
+/** @param {string} seat */
+export function tileView(seat) {
+  const video = picture();
+  const avatar = element('div', { class: 'avatar', 'aria-hidden': 'true' });
+  const name = element('span', { class: 'name' });
+  const role = element('span', { class: 'role' });
+  const muted = element('span', { class: 'badge' }, icon('microphone-off'));
+  const phone = element('span', { class: 'badge' }, icon('phone'));
+  const network = element('span', { class: 'badge network' }, networkBars());
+  const state = element('span', { class: 'unseen' });
+  const root = element(
+    'li',
+    { class: 'tile', 'data-test': 'tile', 'data-seat': seat },
+    video,
+    avatar,
+    element('div', { class: 'plate' }, muted, phone, name, role, network, state),
+  );
+  return {
+    root,
+    /**
+     * @param {Participant} person
+     * @param {MediaStreamTrack | null} track
+     * @param {boolean} speaking
+     */
+    render(person, track, speaking) {
+      const shown = person.camera && track !== null;
+      video.show(shown ? track : null);
+      video.hidden = !shown;
+      avatar.hidden = shown;
+      setText(avatar, initials(person.name));
+      setText(name, person.name);
+      setText(role, texts.roles[person.role] ?? person.role);
+      muted.hidden = person.microphone;
+      phone.hidden = !person.interrupted;
+      network.dataset.mark = person.network;
+      network.title = texts.call.network[person.network];
+      root.classList.toggle('speaking', speaking);
+      setText(
+        state,
+        [
+          !person.microphone && texts.call.micOff,
+          !person.camera && texts.call.camOff,
+          person.interrupted && texts.call.interrupted,
+          texts.call.network[person.network],
+        ]
+          .filter(Boolean)
+          .join(', '),
+      );
+      for (const [key, value] of Object.entries({ microphone: person.microphone, camera: person.camera, speaking, network: person.network })) {
+        setAttribute(root, `data-${key}`, String(value));
+      }
+    },
+    close: () => video.show(null),
+  };
+}
+
+/** @param {string} seat */
+export function screenView(seat) {
+  const video = picture();
+  const name = element('span', { class: 'name' });
+  const root = element(
+    'li',
+    { class: 'tile screen', 'data-test': 'screen-tile', 'data-seat': seat },
+    video,
+    element('div', { class: 'plate' }, icon('screen'), name),
+  );
+  return {
+    root,
+    /**
+     * @param {Participant} person
+     * @param {MediaStreamTrack | null} track
+     */
+    render(person, track) {
+      video.show(track);
+      setText(name, texts.call.screenOf(person.name));
+    },
+    close: () => video.show(null),
+  };
+}
