@@ -110,6 +110,10 @@ def from_http(refusal: web.HTTPException) -> DomainError:
             return TooLarge("The body is larger than allowed here.")
         case web.HTTPNotFound():
             return errors.NotFound("There is nothing at this address.")
+        case web.HTTPForbidden():
+            return errors.Forbidden("This is not allowed.")
+        case web.HTTPServiceUnavailable():
+            return errors.Unavailable("Not available now; try again in a moment.")
         case _ if 400 <= refusal.status < 500:
             return errors.BadInput("The request is malformed.")
         case _:

@@ -1,0 +1,167 @@
+"""The `medinova` command.
+
+medinova serve           serve, with the settings in MEDINOVA_*; JSON lines on stderr
+medinova demo [--https]  serve with a demo clinic and a visit to try out, and print the links
+"""
+
+import argparse
+import asyncio
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import segno
+from aiohttp import web
+
+from api import call
+from medinova_rt import clinics, config, server
+from medinova_rt.access import Role, Service
+from medinova_rt.config import DEFAULT_PORT, SettingError, Settings
+from medinova_rt.operations import telemetry
+from medinova_rt.operations.addresses import machine_addresses
+from medinova_rt.operations.certificate import self_signed
+from medinova_rt.server import CannotStart
+
+DEMO_SEATS = (
+    (Role.CLINICIAN, "Dr. Amira Haddad"),
+    (Role.PATIENT, "Sam Rivers"),
+    (Role.CARER, "Robin Rivers"),
+    (Role.INTERPRETER, "Noor Karim"),
+)
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    try:
+        settings = config.load(os.environ)
+        if arguments.command == "demo":
+            settings = _for_network(settings) if arguments.https else settings
+            level = settings.log_level if "MEDINOVA_LOG_LEVEL" in os.environ else "warning"
+            return _run(settings, level, _show_demo)
+        return _run(settings, settings.log_level, _nothing)
+    except (SettingError, CannotStart) as error:
+        print(f"medinova cannot start: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="medinova", description="A telemedicine server in one process.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="serve, with the settings in MEDINOVA_* (docs/operations.md)")
+    demo = commands.add_parser("demo", help="serve with a demo clinic and a visit to try out")
+    demo.add_argument(
+        "--https", action="store_true", help="on the local network, with a certificate of our own, for phones"
+    )
+    return parser
+
+
+Greeting = Callable[[web.Application], Coroutine[Any, Any, None]]
+
+
+def _run(settings: Settings, level: str, greet: Greeting) -> int:
+    telemetry.configure(level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings, greet))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # where it is not built for
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, greet: Greeting) -> int:
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with server.running(settings) as app:
+        await greet(app)
+        await stop.wait()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+    return 0
+
+
+async def _nothing(app: web.Application) -> None:
+    pass
+
+
+def _for_network(settings: Settings) -> Settings:
+    """Listen on the network, with a self-signed certificate, at the address of this machine that others see."""
+    addresses = machine_addresses(loopback=False)
+    data = Path(settings.data)
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        certificate, key = self_signed(data, addresses, datetime.now(UTC))
+    except OSError as error:
+        raise CannotStart("MEDINOVA_DATA is no folder that this user can make or use.") from error
+    host = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
+    return msgspec.structs.replace(
+        settings,
+        public_url=settings.public_url or f"https://{host}:{settings.listen_port or DEFAULT_PORT}",
+        listen_host="*",
+        tls_certificate=settings.tls_certificate or str(certificate),
+        tls_key=settings.tls_key or str(key),
+    )
+
+
+async def _show_demo(app: web.Application) -> None:
+    """Make a visit to try out, and say what to do with it."""
+    settings, now = app[call.SETTINGS], app[call.CLOCK]()
+    visit = await app[call.VISITS].create(Service(clinics.DEMO.id), DEMO_SEATS, now)
+    links = {}
+    for seat in visit.seats:
+        link = seat.links[0]
+        links[seat.role] = settings.link_url(app[call.LINKS].make_token(visit.id, seat.id, link.id, link.expires_at))
+    print(_greeting(app, links), flush=True)
+
+
+def _greeting(app: web.Application, links: dict[Role, str]) -> str:
+    settings, health = app[call.SETTINGS], app[call.HEALTH]
+    lines = [
+        "",
+        f"  MediNova RT {health.version} is up at {settings.public_url}",
+        "",
+        "  A visit is waiting. Open these two links in two tabs, browsers or devices:",
+        "",
+        f"    Clinician   {links[Role.CLINICIAN]}",
+        f"    Patient     {links[Role.PATIENT]}",
+        "",
+        "  Two more can join:",
+        "",
+        f"    Carer       {links[Role.CARER]}",
+        f"    Interpreter {links[Role.INTERPRETER]}",
+        "",
+    ]
+    if not settings.is_local:
+        lines += ["  Scan to be the patient on a phone in the same network:", "", _qr_code(links[Role.PATIENT])]
+    if settings.is_https:
+        lines += ["  The certificate is this machine's own: browsers warn once; go on anyway.", ""]
+    lines += [
+        f"  Media: UDP port {health.media_port} of {', '.join(health.media_addresses)}",
+        f"  API:   {settings.public_url}/docs, with the key in {Path(settings.data) / 'service.key'}",
+        "  More:  README.md and docs/.  Ctrl-C stops the server.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _qr_code(text: str) -> str:
+    drawn = io.StringIO()
+    segno.make(text, error="l").terminal(drawn, border=2, compact=True)
+    return drawn.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""The composition root: the only module that knows every adapter.
+
+`make` puts the parts together without touching the world; the `cleanup_ctx` generators open them in order (store, jobs,
+media, signalling) and close them in reverse. `running` is a whole server from its bound port to its graceful stop.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from api import call, caller, routes
+from media.engine import Address, Engine
+from media.plane import VIDEO_CODECS, MediaPlane
+from media.reference import ReferenceEngine
+from medinova_rt import audit, clinics, entrance, jobs, visits
+from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.clinics import Clinics
+from medinova_rt.config import Settings
+from medinova_rt.entrance import Entrance
+from medinova_rt.errors import Unavailable
+from medinova_rt.ids import VisitId
+from medinova_rt.jobs import Job, Jobs
+from medinova_rt.links import Links
+from medinova_rt.operations.addresses import MediaAddresses, media_addresses
+from medinova_rt.operations.health import Health
+from medinova_rt.operations.keys import kept_key
+from medinova_rt.operations.listening import listen
+from medinova_rt.operations.telemetry import Counters
+from medinova_rt.visits import EXPIRE_JOB, Visits
+from signaling import asyncapi, websocket
+from signaling.hub import Hub
+from signaling.messages import PROTOCOL
+
+log = logging.getLogger(__name__)
+
+WEB = Path(__file__).resolve().parents[1] / "web"
+DATABASE = "medinova.db"
+FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS)
+
+JOBS = web.AppKey("jobs", Jobs)
+PLANE = web.AppKey("plane", MediaPlane)
+ENGINE = web.AppKey("engine", ReferenceEngine)
+HUB = web.AppKey("hub", Hub)
+
+
+class CannotStart(Exception):
+    """Carries one sentence for whoever started the server."""
+
+
+def make(settings: Settings, addresses: MediaAddresses, health: Health) -> web.Application:
+    """Return the application, its parts made and not yet opened. `settings.on_port` was applied."""
+    data = Path(settings.data)
+    counters, clock = Counters(), utc_now
+    store = SqliteStore(data / DATABASE, FINDS)
+    work = Jobs(store, clock)
+    links = Links((settings.secret or kept_key(data / "secret.key")).encode())
+    engine = ReferenceEngine(addresses.bound, settings.media_port)
+    plane = MediaPlane(engine, _preference(settings.video_codec), _announced(settings, addresses))
+    held = Visits(store, work.wake)
+    hub = Hub(store, links, held, plane, counters, clock)
+
+    app = routes.make_app(settings)
+    app[call.SETTINGS] = settings
+    app[call.SERVICE_KEY] = settings.service_key or kept_key(data / "service.key")
+    app[call.SERVICE_CLINIC] = clinics.DEMO.id
+    app[call.STORE] = store
+    app[call.CLINICS] = Clinics(store)
+    app[call.VISITS] = held
+    app[call.ENTRANCE] = Entrance(store, held, links)
+    app[call.LINKS] = links
+    app[call.ROOMS] = hub.rooms
+    app[call.HEALTH] = health
+    app[call.COUNTERS] = counters
+    app[call.CLOCK] = clock
+    app[call.PROTOCOL] = PROTOCOL
+    app[call.WEB] = WEB
+    app[JOBS], app[ENGINE], app[PLANE], app[HUB] = work, engine, plane, hub
+
+    websocket.mount(app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=caller.address)
+    app.router.add_get("/asyncapi.json", _asyncapi)
+    counters.include("media", plane.counters)
+    counters.include("store", store.counters)
+    app.cleanup_ctx.extend([open_store, run_jobs, open_media, open_signalling])
+    return app
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[web.Application]:
+    """Serve while entered; leaving stops gracefully, within `stop_s`. Raises CannotStart."""
+    tls = _tls(settings)
+    sockets = _listen(settings)
+    settings = settings.on_port(sockets[0].getsockname()[1])
+    health = Health(version("medinova-rt"), settings.public_url)
+    _keep_folder(Path(settings.data))
+    app = make(settings, await media_addresses(settings), health)
+    # bodies are decoded nowhere, so a compressed one cannot swell
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.stop_s / 2, auto_decompress=False)
+    try:
+        await runner.setup()
+        for each in sockets:
+            await web.SockSite(runner, each, ssl_context=tls).start()
+        health.phase = "ready"
+        log.info("ready", extra=_start_line(health))
+        yield app
+    finally:
+        health.phase = "stopping"
+        log.info("stopping")
+        try:
+            async with asyncio.timeout(settings.stop_s):
+                await runner.cleanup()
+        except TimeoutError:
+            log.warning("the graceful stop took too long and was cut short")
+        for each in sockets:
+            each.close()
+        log.info("stopped")
+
+
+async def open_store(app: web.Application) -> AsyncIterator[None]:
+    store = app[call.STORE]
+    assert isinstance(store, SqliteStore)
+    await store.open()
+    app[call.HEALTH].add("store", lambda: store.get(clinics.COLLECTION, clinics.DEMO.id))
+    await app[call.CLINICS].ensure(clinics.DEMO)
+    yield
+    await store.close()
+
+
+async def run_jobs(app: web.Application) -> AsyncIterator[None]:
+    async def expire(job: Job, now: datetime) -> None:
+        visit = VisitId(job.about["visit"])
+        await app[call.VISITS].expire(visit, now)
+        await app[call.ROOMS].close(visit, "expired")
+        await app[call.ENTRANCE].forget(visit)
+
+    async def check() -> None:
+        if runner.done():
+            raise Unavailable("the job runner has ended")
+
+    stop = asyncio.Event()
+    runner = asyncio.create_task(app[JOBS].run({EXPIRE_JOB: expire}, stop))
+    app[call.HEALTH].add("jobs", check)
+    yield
+    stop.set()
+    await runner
+
+
+async def open_media(app: web.Application) -> AsyncIterator[None]:
+    health, plane, engine = app[call.HEALTH], app[PLANE], app[ENGINE]
+    try:
+        await plane.open()
+    except OSError as error:
+        port = app[call.SETTINGS].media_port
+        taken = f"UDP port {port} is taken; stop whoever has it or set MEDINOVA_MEDIA_PORT."
+        raise CannotStart(taken) from error
+    health.engine = engine.name
+    health.media_port = engine.listening()[0][1]
+    health.media_addresses = tuple(dict.fromkeys(host for host, _ in plane.addresses))
+    health.add("media", lambda: _bound(engine))
+    yield
+    await plane.close()
+
+
+async def open_signalling(app: web.Application) -> AsyncIterator[None]:
+    await app[HUB].open()
+    yield
+    await app[HUB].stop()
+
+
+async def _asyncapi(request: web.Request) -> web.Response:
+    document = asyncapi.document(request.app[call.HEALTH].version, request.app[call.SETTINGS].public_url)
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json", charset="utf-8")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _preference(first: str) -> tuple[str, ...]:
+    return (first, *(codec for codec in VIDEO_CODECS if codec != first))
+
+
+def _announced(settings: Settings, addresses: MediaAddresses) -> list[Address] | None:
+    """Return the candidates, or None for those that the engine binds."""
+    if addresses.announced == addresses.bound:
+        return None
+    if not settings.media_port:
+        raise CannotStart("MEDINOVA_MEDIA_ADDRESSES names addresses outside this machine: set MEDINOVA_MEDIA_PORT too.")
+    return [(host, settings.media_port) for host in addresses.announced]
+
+
+async def _bound(engine: Engine) -> None:
+    if not engine.listening():
+        raise Unavailable("the media port is not bound")
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)  # TLS 1.2 and up
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise CannotStart("MEDINOVA_TLS_CERTIFICATE and MEDINOVA_TLS_KEY hold no certificate with its key.") from error
+    return context
+
+
+def _listen(settings: Settings) -> list[socket.socket]:
+    try:
+        return listen(settings.listen_host, settings.listen_port)
+    except PermissionError as error:
+        raise CannotStart(f"This user may not listen on TCP port {settings.listen_port}.") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            taken = f"TCP port {settings.listen_port} is taken; stop whoever has it or set MEDINOVA_LISTEN_PORT."
+            raise CannotStart(taken) from error
+        raise CannotStart("MEDINOVA_LISTEN_HOST is no address of this machine.") from error
+
+
+def _keep_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart("MEDINOVA_DATA is no folder that this user can make or use.") from error
+
+
+def _start_line(health: Health) -> dict[str, object]:
+    return {
+        "url": health.url,
+        "version": health.version,
+        "engine": health.engine,
+        "media_port": health.media_port,
+        "addresses": health.media_addresses,
+    }

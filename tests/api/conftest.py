@@ -1,0 +1,151 @@
+"""The REST application on a free port of loopback, over a SQLite file, with rooms that write down what they are told."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from api import call
+from api.routes import make_app
+from medinova_rt import audit, clinics, entrance, jobs, visits
+from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.clinics import Clinics
+from medinova_rt.config import load
+from medinova_rt.entrance import Entrance
+from medinova_rt.ids import VisitId
+from medinova_rt.links import Links
+from medinova_rt.operations.health import Health
+from medinova_rt.operations.listening import listen
+from medinova_rt.operations.telemetry import Counters
+from medinova_rt.visits import Visits
+
+KEY = "service-key-of-the-tests-0123456789"
+SEATS = [{"role": "clinician", "name": "Dr. Ada"}, {"role": "patient", "name": "Ben"}]
+
+Json = dict[str, Any]
+
+
+class Rooms:
+    """What REST told the live rooms."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, ...]] = []
+
+    async def close(self, visit: VisitId, reason: str) -> None:
+        self.told.append(("close", visit, reason))
+
+    async def revoke(self, visit: VisitId, link: str) -> None:
+        self.told.append(("revoke", visit, link))
+
+    async def changed(self, visit: VisitId) -> None:
+        self.told.append(("changed", visit))
+
+
+class Answer:
+    def __init__(self, status: int, headers: Any, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        import msgspec
+
+        return msgspec.json.decode(self.body)
+
+    @property
+    def problem(self) -> tuple[int, str]:
+        """(status, code), the status being said twice."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert self.json["status"] == self.status
+        return self.status, self.json["code"]
+
+
+class Door:
+    """The application as somebody outside meets it."""
+
+    def __init__(self, app: web.Application, session: aiohttp.ClientSession) -> None:
+        self.app = app
+        self.session = session
+        self.url = app[call.SETTINGS].public_url
+        self.rooms: Any = app[call.ROOMS]
+        self.ahead = timedelta()  # how far the clock has been put forward
+
+    async def ask(self, method: str, path: str, *, key: str | None = KEY, **more: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers |= more.pop("headers", {})
+        url = URL(self.url + path, encoded=True)
+        async with self.session.request(method, url, headers=headers, allow_redirects=False, **more) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+    async def visit(self, seats: list[Json] = SEATS, **more: Any) -> Json:
+        answer = await self.ask("POST", "/v1/visits", json={"seats": seats, **more})
+        assert answer.status == 201, answer.body
+        visit: Json = answer.json
+        return visit
+
+    async def cookie(self, seat: Json) -> str:
+        """Exchange the seat's first link; return the Cookie header."""
+        answer = await self.exchange(token(seat))
+        assert answer.status == 200, answer.body
+        set_cookie: str = answer.headers["Set-Cookie"]
+        return set_cookie.partition(";")[0]
+
+    async def exchange(self, token: str, **more: Any) -> Answer:
+        return await self.ask("POST", "/v1/links/exchange", key=None, json={"token": token, **more})
+
+
+def token(seat: Json) -> str:
+    url: str = seat["links"][0]["url"]
+    return url.partition("#")[2]
+
+
+@pytest.fixture
+def web_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "web"
+    (folder / "views").mkdir(parents=True)
+    for page in ("index", "join", "visit"):
+        (folder / f"{page}.html").write_text(f"<!doctype html><title>{page}</title>")
+    (folder / "app.js").write_text("export {};")
+    (folder / "views" / "seat.css").write_text("a { color: red }")
+    (folder / "icon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    return folder
+
+
+@pytest.fixture
+async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
+    sockets = listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    settings = load({"MEDINOVA_PUBLIC_URL": f"http://127.0.0.1:{port}", "MEDINOVA_PROXIES": "127.0.0.1"})
+    store = SqliteStore(tmp_path / "test.db", (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS))
+    await store.open()
+    app = make_app(settings)
+    held, links = Visits(store), Links(b"s" * 32)
+    app[call.SETTINGS] = settings
+    app[call.SERVICE_KEY] = KEY
+    app[call.SERVICE_CLINIC] = clinics.DEMO.id
+    app[call.STORE] = store
+    app[call.CLINICS] = Clinics(store)
+    app[call.VISITS] = held
+    app[call.LINKS] = links
+    app[call.ENTRANCE] = Entrance(store, held, links)
+    app[call.ROOMS] = Rooms()
+    app[call.HEALTH] = Health("1.2.3", settings.public_url)
+    app[call.COUNTERS] = Counters()
+    app[call.PROTOCOL] = 1
+    app[call.WEB] = web_folder
+    app[call.CLOCK] = lambda: datetime.now(UTC) + door.ahead
+    await app[call.CLINICS].ensure(clinics.DEMO)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+    await runner.setup()
+    await web.SockSite(runner, sockets[0]).start()
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        door = Door(app, session)
+        yield door
+    await runner.cleanup()
+    await store.close()
