@@ -128,9 +128,10 @@ class DownEstimate:
     """What a receiver says it can take (REMB) and what it loses; at most one a second and peer."""
 
     peer: PeerId
-    bitrate_bps: int
-    loss: float  # fraction 0…1 over the last report interval, the worst slot
+    bitrate_bps: int  # 0: it has not said yet
+    loss: float  # fraction 0…1 of what we sent, over the last report interval, the worst slot
     round_trip_s: float | None
+    sent_bps: int = 0  # what left for this receiver since the last estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,325 @@
+"""The engine without socket and clock: datagrams and `now` go in, transmits and events come out.
+
+Everything here is a pure function of its inputs, so a whole call replays in virtual time. Datagrams are told apart by
+their first byte (RFC 9443): STUN finds its participant by username fragment, everything else by the pair of addresses
+that an authenticated check came by. What nobody authenticated gets no answer at all.
+"""
+
+from collections import Counter
+
+from media import rtcp, rtp, stun
+from media.downtrack import DownTrack
+from media.endpoint import Endpoint
+from media.engine import (
+    DownId,
+    DownParameters,
+    DtlsReceived,
+    Generation,
+    IceCredentials,
+    PathDown,
+    PathUp,
+    PeerId,
+    SourceLost,
+    Speakers,
+    SrtpKeys,
+    UpId,
+    UpParameters,
+)
+from media.events import Events
+from media.ice import Address, Path
+from media.speaker import INTERVAL_S as SPEAKER_INTERVAL_S
+from media.speaker import SpeakerDetector
+from media.srtp import Srtp
+from media.uptrack import LOST_S, UpTrack
+
+SETTLE_INTERVAL_S = 0.25  # how often slots look again at which stream to show
+MAX_PATHS = 16  # authenticated pairs of one participant; oldest out
+
+
+class Core:
+    """`transmits` fills with (datagram, path); whoever calls empties it after each call."""
+
+    def __init__(self) -> None:
+        self.events = Events()
+        self.transmits: list[tuple[bytes, Path]] = []
+        self._counters: Counter[str] = Counter()
+        self._ids = 0
+        self._endpoints: dict[PeerId, Endpoint] = {}
+        self._ups: dict[UpId, UpTrack] = {}
+        self._downs: dict[DownId, DownTrack] = {}
+        self._by_ufrag: dict[str, Endpoint] = {}
+        self._by_path: dict[Path, Endpoint] = {}
+        self._speakers = SpeakerDetector()
+        self._look_at = self._settle_at = 0.0
+
+    # --- commands (see media.engine.Engine) -----------------------------------------------------------------------
+
+    def add_peer(self, ice: IceCredentials) -> PeerId:
+        peer = PeerId(self._next_id())
+        endpoint = self._endpoints[peer] = Endpoint(peer, ice, self._transmit)
+        self._by_ufrag[ice.local_ufrag] = endpoint
+        return peer
+
+    def restart(self, peer: PeerId, ice: IceCredentials) -> Generation:
+        endpoint = self._endpoints[peer]
+        generation = endpoint.agent.restart(ice)
+        self._forget_ufrags(endpoint)
+        self._by_ufrag[ice.local_ufrag] = endpoint
+        return generation
+
+    def remove(self, what: PeerId | UpId | DownId, now: float) -> None:
+        number = int(what)
+        if number in self._endpoints:
+            self._remove_peer(PeerId(number), now)
+        elif number in self._ups:
+            self._remove_up(UpId(number), now)
+        elif number in self._downs:
+            self._remove_down(DownId(number))
+
+    def gate(self, peer: PeerId, open: bool, now: float) -> None:
+        endpoint = self._endpoints[peer]
+        if endpoint.gate_open == open:
+            return
+        endpoint.gate_open = open
+        self._renew(endpoint, now)
+
+    def send_dtls(self, peer: PeerId, datagram: bytes) -> None:
+        self._endpoints[peer].send_dtls(datagram)
+
+    def set_keys(self, peer: PeerId, keys: SrtpKeys) -> None:
+        endpoint = self._endpoints[peer]
+        endpoint.srtp = Srtp(keys, endpoint.counters)
+
+    def add_up(self, peer: PeerId, track: UpParameters) -> UpId:
+        endpoint = self._endpoints[peer]
+        up = UpId(self._next_id())
+        self._ups[up] = UpTrack(up, peer, track)
+        endpoint.add_up(self._ups[up])
+        return up
+
+    def add_down(self, peer: PeerId, slot: DownParameters) -> DownId:
+        endpoint = self._endpoints[peer]
+        down = DownId(self._next_id())
+        self._downs[down] = endpoint.slots[slot.ssrc] = DownTrack(down, peer, slot, endpoint.counters)
+        return down
+
+    def route(self, down: DownId, up: UpId | None, rid: str | None, now: float) -> None:
+        slot = self._downs[down]
+        slot.route(None if up is None else self._ups[up], rid, now)
+        self._list(slot)
+
+    def ask_key_frame(self, up: UpId) -> None:
+        for stream in self._ups[up].streams.values():
+            stream.key_frames.ask()
+
+    def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
+        self._endpoints[peer].cap(bitrate_bps)
+
+    def counters(self) -> Counter[str]:
+        """Of everyone present and of what belongs to nobody; those of who has left are kept in the sum."""
+        total = Counter(self._counters)
+        for endpoint in self._endpoints.values():
+            total.update(endpoint.counters)
+        total["events_dropped"] = self.events.dropped
+        total["peers"] = len(self._endpoints)
+        return total
+
+    def peer_counters(self, peer: PeerId) -> Counter[str]:
+        return Counter(self._endpoints[peer].counters)
+
+    # --- datagrams ------------------------------------------------------------------------------------------------
+
+    def handle(self, datagram: bytes, local: Address, remote: Address, now: float) -> None:
+        """Take in one datagram that came from `remote` to `local`; never raises for what is in it."""
+        first = datagram[0] if datagram else 0xFF
+        path = local, remote
+        if first < 4:
+            self._on_stun(datagram, path, now)
+            return
+        endpoint = self._by_path.get(path)
+        if endpoint is None:
+            self._counters["unknown_address"] += 1
+        elif 128 <= first < 192:
+            if rtcp.is_rtcp(datagram):
+                self._on_rtcp(endpoint, datagram, now)
+            else:
+                self._on_rtp(endpoint, datagram, now)
+        elif 20 <= first < 64:
+            self._on_dtls(endpoint, datagram, now)
+        else:
+            endpoint.counters["unknown_protocol"] += 1
+
+    def _on_stun(self, datagram: bytes, path: Path, now: float) -> None:
+        username = stun.username_of(datagram) or ""
+        endpoint = self._by_ufrag.get(username.partition(":")[0])
+        if endpoint is None:
+            self._counters["stun_unknown_ufrag"] += 1
+            return
+        if not endpoint.checks.take(now):
+            endpoint.counters["stun_flood"] += 1
+            return
+        try:
+            message = stun.parse(datagram)
+        except ValueError:
+            endpoint.counters["stun_malformed"] += 1
+            return
+        was_down = endpoint.agent.path is None
+        answer = endpoint.agent.on_check(message, path, now)
+        if answer is None:
+            endpoint.counters["stun_not_authentic"] += 1
+            return
+        self._transmit(answer.reply, path)
+        if answer.authenticated:
+            self._authenticated(endpoint, path)
+        if answer.path_up is not None:
+            endpoint.flush_dtls()
+            if was_down:
+                self._renew(endpoint, now)
+            self.events.put(PathUp(endpoint.id, answer.path_up))
+
+    def _on_dtls(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
+        if len(datagram) > rtp.MAX_BYTES or not endpoint.dtls.take(now):
+            endpoint.counters["dtls_flood"] += 1
+            return
+        self.events.put(DtlsReceived(endpoint.id, datagram))
+
+    def _on_rtp(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
+        received = endpoint.receive_rtp(datagram, now)
+        if received is None:
+            return
+        stream, packet = received
+        track = stream.track
+        if track.lost:
+            track.lost = False
+            self.events.put(SourceLost(track.id, False))
+        if not endpoint.gate_open:
+            return
+        if not track.video:
+            level = packet.extensions().get(track.level_id)
+            if level:
+                self._speakers.heard(track.id, level[0], now)
+        if not track.slots:
+            return
+        if track.video and not stream.history.add(packet):
+            return
+        endpoints = self._endpoints
+        for slot in track.slots:
+            receiver = endpoints[slot.peer]
+            if receiver.gate_open and receiver.sending:
+                out = slot.forward(packet, stream, now)
+                if out is not None:
+                    receiver.send_rtp(out)
+
+    def _on_rtcp(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
+        for stream in endpoint.receive_rtcp(datagram, now):
+            for slot in stream.track.slots:
+                if slot.stream is stream:
+                    self._endpoints[slot.peer].send_report(slot, now)
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Do what is due; call every 10 to 20 ms."""
+        for endpoint in self._endpoints.values():
+            down = endpoint.agent.tick(now)
+            if down is not None:
+                endpoint.counters["paths_down"] += 1
+                self.events.put(PathDown(endpoint.id, down))
+            endpoint.tick(now)
+            estimate = endpoint.estimate(now)
+            if estimate is not None:
+                self.events.put(estimate)
+        if now - self._settle_at >= SETTLE_INTERVAL_S:
+            self._settle_at = now
+            self._settle(now)
+        if now - self._look_at >= SPEAKER_INTERVAL_S:
+            self._look_at = now
+            speakers = self._speakers.look(now)
+            if speakers is not None:
+                self.events.put(Speakers(speakers))
+
+    def _settle(self, now: float) -> None:
+        for endpoint in self._endpoints.values():
+            self._forget_ufrags(endpoint)
+        for slot in self._downs.values():
+            slot.settle(now)
+            self._list(slot)
+        for track in self._ups.values():
+            for stream in track.streams.values():
+                stream.history.expire(now)
+            shown = track.video and any(slot.stream and slot.stream.track is track for slot in track.slots)
+            if shown and not track.lost and now - track.last_at() >= LOST_S:
+                track.lost = True
+                self.events.put(SourceLost(track.id, True))
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _next_id(self) -> int:
+        self._ids += 1
+        return self._ids
+
+    def _transmit(self, datagram: bytes, path: Path) -> None:
+        self.transmits.append((datagram, path))
+
+    def _authenticated(self, endpoint: Endpoint, path: Path) -> None:
+        """Whatever else comes by this pair of addresses is this participant's from now on."""
+        owner = self._by_path.get(path)
+        if owner is endpoint:
+            return
+        if owner is not None:
+            owner.paths.pop(path, None)
+        self._by_path[path] = endpoint
+        endpoint.paths[path] = None
+        if len(endpoint.paths) > MAX_PATHS:
+            oldest = next(pair for pair in endpoint.paths if pair != endpoint.agent.path)
+            del endpoint.paths[oldest], self._by_path[oldest]
+
+    def _forget_ufrags(self, endpoint: Endpoint) -> None:
+        good = endpoint.agent.ufrags()
+        for ufrag in [u for u in endpoint.ufrags if u not in good]:
+            self._by_ufrag.pop(ufrag, None)
+        endpoint.ufrags = good
+
+    def _renew(self, endpoint: Endpoint, now: float) -> None:
+        """Its packets, or those to it, were held back until now or are from now on."""
+        slots = set(endpoint.slots.values())
+        slots.update(slot for track in endpoint.demux.tracks for slot in track.slots)
+        for slot in slots:
+            slot.renew(now)
+            self._list(slot)
+
+    def _list(self, slot: DownTrack) -> None:
+        """Have each source's list of slots agree with the slot's own view."""
+        sources = slot.sources()
+        for track in slot.listed - sources:
+            track.slots.remove(slot)
+        for track in sources - slot.listed:
+            track.slots.append(slot)
+        slot.listed = sources
+
+    def _remove_peer(self, peer: PeerId, now: float) -> None:
+        endpoint = self._endpoints[peer]
+        for track in list(endpoint.demux.tracks):
+            self._remove_up(track.id, now)
+        for slot in list(endpoint.slots.values()):
+            self._remove_down(slot.id)
+        for path in endpoint.paths:
+            del self._by_path[path]
+        for ufrag in endpoint.ufrags:
+            self._by_ufrag.pop(ufrag, None)
+        del self._endpoints[peer]
+        self._counters.update(endpoint.counters)
+
+    def _remove_up(self, up: UpId, now: float) -> None:
+        track = self._ups.pop(up)
+        self._endpoints[track.peer].demux.remove(track)
+        self._speakers.forget(up)
+        for slot in list(track.slots):
+            slot.leave(track, now)
+            self._list(slot)
+
+    def _remove_down(self, down: DownId) -> None:
+        slot = self._downs.pop(down)
+        for track in slot.listed:
+            track.slots.remove(slot)
+        del self._endpoints[slot.peer].slots[slot.parameters.ssrc]
