@@ -247,6 +247,8 @@ class Room:
     # --- deciding -----------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
+        if self._closed is None:
+            return
         now = self._site.clock()
         self._settle_codec(now)
         for participant in self._participants.values():
