@@ -58,12 +58,12 @@ function showPage(page) {
 
 async function enter() {
   try {
-    const path = await exchange(token);
-    history.replaceState(null, '', location.pathname); // the next line replaces the entry; this covers a page that is slow to go
-    location.replace(path + location.search);
+    const page = (await exchange(token)) + location.search;
+    history.replaceState(null, '', location.pathname); // the next line replaces the entry; this covers one that is slow to go
+    location.replace(page);
   } catch (error) {
     const page = error instanceof Refused ? error.page : 'trouble';
-    if (page.startsWith('link-')) history.replaceState(null, '', location.pathname);
+    if (page === 'link-invalid') history.replaceState(null, '', location.pathname);
     showPage(page);
     if (!(error instanceof Refused)) throw error;
   }

@@ -53,8 +53,7 @@ export async function exchange(token) {
     body: JSON.stringify({ token, want: 'cookie' }),
   });
   if (status === 200) return body.path;
-  if (body.code === 'link-expired') throw new Refused('link-expired');
-  if (body.code === 'link-revoked') throw new Refused('link-revoked');
+  if (body.code === 'wrong-state') throw new Refused('ended');
   throw new Refused('link-invalid');
 }
 

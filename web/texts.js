@@ -178,15 +178,7 @@ const english = {
     },
     'link-invalid': {
       title: 'This link does not open a visit',
-      text: 'It may be expired, withdrawn, or cut off when it was copied. Open the newest invitation, or ask the clinic for a new link.',
-    },
-    'link-expired': {
-      title: 'This link has expired',
-      text: 'Links are valid for a limited time. Ask the clinic for a new one; your visit itself is not lost.',
-    },
-    'link-revoked': {
-      title: 'This link was withdrawn',
-      text: 'The clinic has withdrawn it, usually because there is a newer one. Open the newest invitation or ask the clinic.',
+      text: 'It has expired, was withdrawn by the clinic, or was cut off when it was copied. Open the newest invitation, or ask the clinic for a new link: your visit itself is not lost.',
     },
     offline: {
       title: 'The clinic cannot be reached',
