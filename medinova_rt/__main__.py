@@ -22,9 +22,9 @@ from aiohttp import web
 from api import call
 from medinova_rt import clinics, config, server
 from medinova_rt.access import Role, Service
-from medinova_rt.config import DEFAULT_PORT, SettingError, Settings
+from medinova_rt.config import SettingError, Settings
 from medinova_rt.operations import telemetry
-from medinova_rt.operations.addresses import machine_addresses
+from medinova_rt.operations.addresses import machine_addresses, outward_address
 from medinova_rt.operations.certificate import self_signed
 from medinova_rt.server import CannotStart
 
@@ -41,8 +41,9 @@ def main() -> int:
     try:
         settings = config.load(os.environ)
         if arguments.command == "demo":
-            settings = _for_network(settings) if arguments.https else settings
             level = settings.log_level if "MEDINOVA_LOG_LEVEL" in os.environ else "warning"
+            if arguments.https:
+                return _run(_for_network(settings), level, _show_demo, outward_address())
             return _run(settings, level, _show_demo)
         return _run(settings, settings.log_level, _nothing)
     except (SettingError, CannotStart) as error:
@@ -64,10 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 Greeting = Callable[[web.Application], Coroutine[Any, Any, None]]
 
 
-def _run(settings: Settings, level: str, greet: Greeting) -> int:
+def _run(settings: Settings, level: str, greet: Greeting, host: str = "localhost") -> int:
     telemetry.configure(level)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, greet))
+        return runner.run(_serve(settings, greet, host))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -78,13 +79,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, greet: Greeting) -> int:
+async def _serve(settings: Settings, greet: Greeting, host: str) -> int:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with server.running(settings) as app:
+    async with server.running(settings, host) as app:
         await greet(app)
         await stop.wait()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -98,7 +99,7 @@ async def _nothing(app: web.Application) -> None:
 
 
 def _for_network(settings: Settings) -> Settings:
-    """Listen on the network, with a self-signed certificate, at the address of this machine that others see."""
+    """Listen on the network, with a certificate of our own for every address of this machine."""
     addresses = machine_addresses(loopback=False)
     data = Path(settings.data)
     try:
@@ -106,10 +107,8 @@ def _for_network(settings: Settings) -> Settings:
         certificate, key = self_signed(data, addresses, datetime.now(UTC))
     except OSError as error:
         raise CannotStart("MEDINOVA_DATA is no folder that this user can make or use.") from error
-    host = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
     return msgspec.structs.replace(
         settings,
-        public_url=settings.public_url or f"https://{host}:{settings.listen_port or DEFAULT_PORT}",
         listen_host="*",
         tls_certificate=settings.tls_certificate or str(certificate),
         tls_key=settings.tls_key or str(key),
@@ -135,14 +134,12 @@ def _greeting(app: web.Application, links: dict[Role, str]) -> str:
         "",
         "  A visit is waiting. Open these two links in two tabs, browsers or devices:",
         "",
-        f"    Clinician   {links[Role.CLINICIAN]}",
-        f"    Patient     {links[Role.PATIENT]}",
-        "",
+        f"  Clinician\n{links[Role.CLINICIAN]}\n",
+        f"  Patient\n{links[Role.PATIENT]}\n",
         "  Two more can join:",
         "",
-        f"    Carer       {links[Role.CARER]}",
-        f"    Interpreter {links[Role.INTERPRETER]}",
-        "",
+        f"  Carer\n{links[Role.CARER]}\n",
+        f"  Interpreter\n{links[Role.INTERPRETER]}\n",
     ]
     if not settings.is_local:
         lines += ["  Scan to be the patient on a phone in the same network:", "", _qr_code(links[Role.PATIENT])]

@@ -95,10 +95,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Settings({self.public_url!r}, …)"  # two fields are secrets
 
-    def on_port(self, port: int) -> "Settings":
-        """Return the settings with the port really listened on, and a public URL if none was given."""
+    def on_port(self, port: int, host: str = "localhost") -> "Settings":
+        """Return the settings with the port really listened on, and a public URL of `host` if none was given."""
         scheme = "https" if self.tls_certificate else "http"
-        url = self.public_url or f"{scheme}://localhost:{port}"
+        url = self.public_url or _public_url(f"{scheme}://{host}:{port}")
         return msgspec.structs.replace(self, listen_port=port, public_url=url)
 
     @property

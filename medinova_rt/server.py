@@ -95,11 +95,14 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health) -> web.A
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[web.Application]:
-    """Serve while entered; leaving stops gracefully, within `stop_s`. Raises CannotStart."""
+async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[web.Application]:
+    """Serve while entered, at `host` if no public URL is set; leaving stops gracefully, within `stop_s`.
+
+    Raises CannotStart.
+    """
     tls = _tls(settings)
     sockets = _listen(settings)
-    settings = settings.on_port(sockets[0].getsockname()[1])
+    settings = settings.on_port(sockets[0].getsockname()[1], host)
     health = Health(version("medinova-rt"), settings.public_url)
     _keep_folder(Path(settings.data))
     app = make(settings, await media_addresses(settings), health)

@@ -12,6 +12,7 @@ from medinova_rt.config import Settings
 
 MAX_ADDRESSES = 16  # each is a candidate that every browser tries; the rest are left out
 LOOK_UP_S = 2.0
+ELSEWHERE = "198.51.100.1"  # TEST-NET-2 (RFC 5737): nobody's
 
 Address = IPv4Address | IPv6Address
 
@@ -50,6 +51,18 @@ def machine_addresses(*, loopback: bool) -> tuple[str, ...]:
     inside = sorted((address for address in found if address.is_loopback), key=_order)
     chosen = usable[: MAX_ADDRESSES - len(inside)] + (inside if loopback or not usable else [])
     return tuple(map(str, chosen))
+
+
+def outward_address() -> str:
+    """Return the address of this machine that the rest of its network sees; loopback if it has no network."""
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        probe.connect((ELSEWHERE, 9))  # only asks for the route: connecting UDP sends nothing
+        return str(probe.getsockname()[0])
+    except OSError:
+        return machine_addresses(loopback=False)[0]
+    finally:
+        probe.close()
 
 
 async def _look_up(host: str) -> list[str]:
