@@ -166,7 +166,7 @@ class Connection:
             self._participant = await self._hub.greet(self, self._knock, message)
             if self._participant and self._closing is None:
                 self._timer.cancel()
-                self._beat()
+                self._timer = self._hub.wheel.after(HEARTBEAT_S, self._beat)
 
     def _malformed(self) -> None:
         self._count("malformed")
@@ -178,6 +178,10 @@ class Connection:
         try:
             while (data := await self._outbox.get()) is not None:
                 await self._socket.send_frame(data, WSMsgType.TEXT)
+            # aiohttp reads on to the client's own close frame only if nobody else is reading; a connection dropped
+            # before that may take our close frame along
+            reader.cancel()
+            await asyncio.wait([reader])
             code, reason = self._closing or (1000, "")
             await self._socket.close(code=code, message=reason.encode())
         except (ConnectionError, RuntimeError):  # the connection went first

@@ -50,7 +50,7 @@ class Wheel:
 
     def advance(self, now: float) -> int:
         """Fire what is due by `now`, in order of ticks; return how many. One callback's exception stops no other."""
-        self.now = now
+        self.now = max(self.now, now)
         fired = 0
         target = int((now - self._start) / self._tick_s)
         while self._hand < target:
