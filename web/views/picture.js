@@ -1,6 +1,13 @@
-/** Video elements: muted (sound has elements of its own) and ready for phones, which would go full-screen otherwise. */
+/**
+ * Video elements: muted (sound has elements of its own) and ready for phones, which would go full-screen otherwise.
+ *
+ * A picture fills its frame as far as no more than a quarter of it is cut off: a patient who holds a phone upright is
+ * seen whole on the clinician's wide screen.
+ */
 
 import { element } from '../element.js';
+
+const MOST_ENLARGED = 4 / 3; // over the size at which all of it fits
 
 /** @typedef {HTMLVideoElement & {show: (track: MediaStreamTrack | null) => void}} Picture */
 
@@ -17,6 +24,26 @@ export function picture() {
       if (track) video.play().catch(() => undefined); // hidden pages pause; seen again, the browser goes on
     },
   });
+}
+
+/**
+ * Keep a video fitted into its parent; it stays so until it is removed.
+ * @param {HTMLVideoElement} video
+ */
+export function fit(video) {
+  const place = () => {
+    const frame = video.parentElement?.getBoundingClientRect();
+    const { videoWidth, videoHeight } = video;
+    if (!frame || !videoWidth || !videoHeight) return;
+    const [whole, filled] = [frame.width / videoWidth, frame.height / videoHeight].sort((a, b) => a - b);
+    const scale = Math.min(filled, whole * MOST_ENLARGED);
+    video.style.width = `${Math.ceil(videoWidth * scale)}px`;
+    video.style.height = `${Math.ceil(videoHeight * scale)}px`;
+  };
+  video.addEventListener('resize', place); // the stream changed its size, or has its first frame
+  const observer = new ResizeObserver(place);
+  if (video.parentElement) observer.observe(video.parentElement);
+  return () => observer.disconnect();
 }
 
 /** One's own camera: mirrored, as people know themselves, unless it looks away from them. */

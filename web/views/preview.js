@@ -40,8 +40,8 @@ export function previewView({ seat, devices, join }) {
       element('p', { class: 'lead' }, texts.preview.lead(texts.roles[seat.role] ?? seat.role, seat.clinic)),
       problems,
       picker.root,
-      button,
-      element('p', { class: 'hint center' }, seat.role === 'clinician' ? texts.preview.hint.clinician : texts.preview.hint.other),
+      element('p', { class: 'hint' }, seat.role === 'clinician' ? texts.preview.hint.clinician : texts.preview.hint.other),
+      element('div', { class: 'join-row' }, button),
     ),
   );
 

@@ -3,7 +3,7 @@
 import { element, setAttribute, setText } from '../element.js';
 import { icon, networkBars } from '../icons.js';
 import { texts } from '../texts.js';
-import { picture } from './picture.js';
+import { fit, picture } from './picture.js';
 
 /**
  * @typedef {import('../messages.js').Participant} Participant
@@ -33,6 +33,7 @@ export function tileView(seat) {
     avatar,
     element('div', { class: 'plate' }, muted, phone, name, role, network, state),
   );
+  const unfit = fit(video);
   return {
     root,
     /**
@@ -68,7 +69,10 @@ export function tileView(seat) {
         setAttribute(root, `data-${key}`, String(value));
       }
     },
-    close: () => video.show(null),
+    close() {
+      unfit();
+      video.show(null);
+    },
   };
 }
 
