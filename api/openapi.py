@@ -54,14 +54,14 @@ def document(routes: Sequence[Route], *, version: str, public_url: str) -> Json:
 
 
 def security(route: Route) -> list[str]:
-    """Return the schemes by which a caller can have the right; none: everyone has it."""
+    """Return the schemes by which a caller can have the right; none: everyone has it.
+
+    A seat's cookie is found by the seat in the path, so it says nothing where there is none.
+    """
     if route.is_public:
         return []
-    return [
-        scheme
-        for scheme, kinds in (("service", ["service"]), ("seat", list(Role)))
-        if any(route.admits(kind) for kind in kinds)
-    ]
+    by_seat = "seat" in route.parameters and any(route.admits(role) for role in Role)
+    return ["service"] * route.admits("service") + ["seat"] * by_seat
 
 
 def _operation(route: Route) -> Json:

@@ -56,10 +56,11 @@ def _file(folder: Path, name: str) -> web.FileResponse:
 
 
 def _resolve(folder: Path, name: str) -> Path | None:
+    """Return the file if `name` is its plain name: nothing outside, nothing hidden, no detour."""
     try:
-        file = (folder / name).resolve()  # follows links first, so one that leads outside is outside
-        parts = file.relative_to(folder.resolve()).parts
-        is_hidden = any(part.startswith(".") for part in parts)
-        return file if not is_hidden and file.suffix in TYPES and file.is_file() else None
-    except (ValueError, OSError):  # outside, a NUL, a name too long
+        file = (folder / name).resolve()  # follows links, so one that leads elsewhere has another name
+        plain = file.relative_to(folder.resolve())
+        is_plain = plain.as_posix() == name and not any(part.startswith(".") for part in plain.parts)
+        return file if is_plain and file.suffix in TYPES and file.is_file() else None
+    except (ValueError, OSError, RuntimeError):  # outside or a NUL, a name too long, links in a circle
         return None

@@ -1,4 +1,4 @@
-"""The REST application on a free port of loopback, over a SQLite file, with rooms that write down what they are told."""
+"""The REST application on a free port of loopback, over a SQLite file, with rooms that write down what they hear."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from yarl import URL
@@ -54,8 +55,6 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        import msgspec
-
         return msgspec.json.decode(self.body)
 
     @property
@@ -139,13 +138,13 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.COUNTERS] = Counters()
     app[call.PROTOCOL] = 1
     app[call.WEB] = web_folder
-    app[call.CLOCK] = lambda: datetime.now(UTC) + door.ahead
+    app[call.CLOCK] = lambda: datetime.now(UTC) + entry.ahead
     await app[call.CLINICS].ensure(clinics.DEMO)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     await web.SockSite(runner, sockets[0]).start()
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        door = Door(app, session)
-        yield door
+        entry = Door(app, session)
+        yield entry
     await runner.cleanup()
     await store.close()

@@ -1,0 +1,66 @@
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from api.openapi import document
+from api.routes import ROUTES
+from tests.api.conftest import Door
+
+DOCUMENT = document(ROUTES, version="1.2.3", public_url="https://visits.example.org")
+OPERATIONS = [
+    pytest.param(method, path, operation, id=operation["operationId"])
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+
+
+def test_the_document_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+async def test_it_is_served(door: Door) -> None:
+    answer = await door.ask("GET", "/openapi.json", key=None)
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert answer.json == document(ROUTES, version="1.2.3", public_url=door.url)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)
+def test_every_operation_says_who_may_and_what_goes_wrong(method: str, path: str, operation: dict[str, Any]) -> None:
+    statuses = operation["responses"].keys()
+    assert {"500", "503"} <= statuses
+    assert ("401" in statuses) >= bool(operation["security"])
+    assert ("404" in statuses) is ("{" in path)
+    assert ("requestBody" in operation) <= ({"400", "413", "415"} <= statuses)
+
+
+def test_operation_ids_are_those_that_clients_were_generated_from() -> None:
+    assert [operation["operationId"] for methods in DOCUMENT["paths"].values() for operation in methods.values()] == [
+        "createVisit",
+        "readVisit",
+        "endVisit",
+        "addSeat",
+        "readSeat",
+        "addLink",
+        "revokeLink",
+        "exchangeLink",
+        "isAlive",
+        "isReady",
+        "readMetrics",
+        "readOpenApi",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "schemes"),
+    [
+        ("createVisit", ["service"]),
+        ("endVisit", ["service"]),
+        ("readSeat", ["seat"]),
+        ("exchangeLink", []),
+        ("isReady", []),
+    ],
+)
+def test_credentials_follow_from_the_access_table(operation: str, schemes: list[str]) -> None:
+    found = next(each.values[2] for each in OPERATIONS if each.id == operation)
+    assert [scheme for need in found["security"] for scheme in need] == schemes  # type: ignore[index]

@@ -1,0 +1,74 @@
+from typing import Any
+
+import pytest
+
+from api.problems import TABLE
+from api.routes import ROUTES, make_app
+from medinova_rt.config import load
+from tests.api.conftest import KEY, Door, token
+
+
+def test_operations_and_places_are_unique() -> None:
+    assert len({route.operation for route in ROUTES}) == len(ROUTES)
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+
+
+def test_the_table_is_all_that_is_served() -> None:
+    app = make_app(load({"MEDINOVA_PUBLIC_URL": "http://localhost"}))
+    served = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
+    table = {(route.method, route.template) for route in ROUTES}
+    assert served == table | {("HEAD", path) for method, path in table if method == "GET"}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+def test_every_error_of_a_route_has_a_row(route: Any) -> None:
+    assert all(kind in TABLE for kind in route.problems)
+    assert 500 in {TABLE[kind].status for kind in route.problems}
+
+
+async def everything(door: Door) -> list[tuple[Any, ...]]:
+    """Return the whole store, audit trail included."""
+    import sqlite3
+
+    from api import call
+
+    path = door.app[call.STORE]._path  # type: ignore[attr-defined]
+    with sqlite3.connect(path) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table}")]
+    connection.close()
+    return sorted(rows, key=repr)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_opening_any_address_changes_nothing(door: Door, method: str) -> None:
+    """What mail scanners and link previews do: no credential, whatever is in the link, again and again."""
+    visit = await door.visit()
+    seat = visit["seats"][1]
+    link = seat["links"][0]
+    before = await everything(door)
+    names = {"visit": visit["id"], "seat": seat["id"], "link": link["id"], "name": "app.js"}
+    paths = {route.template.format(**names) for route in ROUTES} | {
+        link["url"].removeprefix(door.url).partition("#")[0],
+        f"/join?{token(seat)}",
+        f"/join/{token(seat)}",
+        f"/v1/links/exchange?token={token(seat)}",
+    }
+    for path in paths:
+        await door.ask(method, path, key=None)
+    assert await everything(door) == before
+
+
+async def test_reading_with_the_right_credential_leaves_its_audit_record_and_no_more(door: Door) -> None:
+    visit = await door.visit()
+    before = await everything(door)
+    assert (await door.ask("GET", f"/v1/visits/{visit['id']}")).status == 200
+    new = [row for row in await everything(door) if row not in before]
+    assert ["audit" in row for row in new] == [True]
+
+
+async def test_metrics_are_for_the_service(door: Door) -> None:
+    await door.ask("GET", "/nowhere")
+    assert (await door.ask("GET", "/metrics", key=None)).problem == (401, "not-authenticated")
+    answer = await door.ask("GET", "/metrics", key=KEY)
+    assert b"medinova_api_problem_not_found_total 1\n" in answer.body
