@@ -63,7 +63,7 @@ class Received:
     """What came in for one slot, RTX put back in place."""
 
     packets: list[rtp.Packet] = field(default_factory=list)  # in the order of arrival, `seq` unwrapped
-    reports: list[rtcp.SenderReport] = field(default_factory=list)
+    reports: list[tuple[float, rtcp.SenderReport]] = field(default_factory=list)  # with the time each came
     repaired: set[int] = field(default_factory=set)  # unwrapped numbers that came as RTX
     rtx_packets: int = 0
     octets: int = 0
@@ -207,7 +207,7 @@ class Participant:
         match packet:
             case rtcp.SenderReport():
                 if packet.sender in self.received:
-                    self.received[packet.sender].reports.append(packet)
+                    self.received[packet.sender].reports.append((now, packet))
             case rtcp.Nack():
                 self.counters["nacked"] += len(packet.sequences)
                 for sequence in packet.sequences if packet.media in sources else ():
@@ -240,18 +240,21 @@ class Participant:
                         source.ssrc, self.ntp_time(now), rtp_time, source.packets_sent, source.octets_sent
                     )
                 )
-        blocks = [self._block(ssrc, received) for ssrc, received in self.received.items() if received.packets]
+        blocks = [self._block(ssrc, received, now) for ssrc, received in self.received.items() if received.packets]
         if blocks:
             self.send_rtcp(rtcp.ReceiverReport(1, tuple(blocks)))
         if self.remb_bps is not None:
             self.send_rtcp(rtcp.Remb(1, self.remb_bps, tuple(self.slots)))
 
-    def _block(self, ssrc: int, received: Received) -> rtcp.ReportBlock:
+    def _block(self, ssrc: int, received: Received, now: float) -> rtcp.ReportBlock:
         first = received.packets[0].seq
         straight = len(received.packets) - len(received.repaired)
         lost = received.highest - first + 1 - straight
-        last = received.reports[-1].ntp_time >> 16 & 0xFFFFFFFF if received.reports else 0
-        return rtcp.ReportBlock(ssrc, 0, lost, received.highest - 0x10000, 0, last, 0)
+        last = delay = 0
+        if received.reports:
+            came_at, report = received.reports[-1]
+            last, delay = report.ntp_time >> 16 & 0xFFFFFFFF, int((now - came_at) * 65536)
+        return rtcp.ReportBlock(ssrc, 0, lost, received.highest - 0x10000, 0, last, delay)
 
     def _ask_again(self, now: float) -> None:
         for ssrc, received in self.received.items():

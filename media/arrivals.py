@@ -29,8 +29,10 @@ class Arrivals:
         else:
             seq = self._highest + seq_diff(sequence, self._highest)
             self._highest = max(self._highest, seq)
-        self._pending.setdefault(seq, int(now * 1_000_000))
-        return len(self._pending) >= MAX_PENDING
+        pending = self._pending
+        if len(pending) < 2 * MAX_PENDING:  # nobody fetches reports while the path is down
+            pending.setdefault(seq, int(now * 1_000_000))
+        return len(pending) >= MAX_PENDING
 
     def report(self, sender: int, media: int) -> list[TransportFeedback]:
         """Return the feedback about everything noted since the last report, usually one packet."""

@@ -106,7 +106,7 @@ class Core:
     def route(self, down: DownId, up: UpId | None, rid: str | None, now: float) -> None:
         slot = self._downs[down]
         slot.route(None if up is None else self._ups[up], rid, now)
-        self._list(slot)
+        self._attend(slot)
 
     def ask_key_frame(self, up: UpId) -> None:
         for stream in self._ups[up].streams.values():
@@ -155,6 +155,11 @@ class Core:
         if endpoint is None:
             self._counters["stun_unknown_ufrag"] += 1
             return
+        owner = self._by_path.get(path)
+        if owner is not None and owner is not endpoint and owner.agent.path == path:
+            # media to and from a participant's living path is not to be drawn away by another's forged source
+            endpoint.counters["stun_pair_taken"] += 1
+            return
         if not endpoint.checks.take(now):
             endpoint.counters["stun_flood"] += 1
             return
@@ -200,6 +205,10 @@ class Core:
                 self._speakers.heard(track.id, level[0], now)
         if not track.slots:
             return
+        if not stream.shown:
+            stream.shown = True
+            for slot in list(track.slots):
+                self._resettle(slot, now)
         if track.video and not stream.history.add(packet):
             return
         endpoints = self._endpoints
@@ -242,8 +251,7 @@ class Core:
         for endpoint in self._endpoints.values():
             self._forget_ufrags(endpoint)
         for slot in self._downs.values():
-            slot.settle(now)
-            self._list(slot)
+            self._resettle(slot, now)
         for track in self._ups.values():
             for stream in track.streams.values():
                 stream.history.expire(now)
@@ -286,10 +294,19 @@ class Core:
         slots.update(slot for track in endpoint.demux.tracks for slot in track.slots)
         for slot in slots:
             slot.renew(now)
-            self._list(slot)
+            self._attend(slot)
 
-    def _list(self, slot: DownTrack) -> None:
-        """Have each source's list of slots agree with the slot's own view."""
+    def _resettle(self, slot: DownTrack, now: float) -> None:
+        slot.settle(now)
+        self._attend(slot)
+
+    def _attend(self, slot: DownTrack) -> None:
+        """Have each source's list of slots agree with the slot's own view, and get the key frame that it waits for."""
+        waited_for = slot.switching
+        if slot.video and waited_for is not None:
+            sender, receiver = self._endpoints[waited_for.track.peer], self._endpoints[slot.peer]
+            if sender.gate_open and receiver.gate_open and receiver.sending:
+                waited_for.key_frames.ask()
         sources = slot.sources()
         for track in slot.listed - sources:
             track.slots.remove(slot)
@@ -316,7 +333,7 @@ class Core:
         self._speakers.forget(up)
         for slot in list(track.slots):
             slot.leave(track, now)
-            self._list(slot)
+            self._attend(slot)
 
     def _remove_down(self, down: DownId) -> None:
         slot = self._downs.pop(down)

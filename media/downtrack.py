@@ -32,6 +32,7 @@ class DownTrack:
         self.wanted: UpTrack | None = None
         self.switching: UpStream | None = None  # comes in with its next key frame
         self.report_due = False  # the source has changed: a sender report is to go out at once
+        self.reported_at = float("-inf")  # when the receiver last spoke of this slot
         self.loss = 0.0  # fraction of what we sent, over the receiver's last report interval
         self.round_trip_s: float | None = None
         self.packets = self.octets = 0
@@ -94,8 +95,6 @@ class DownTrack:
             self._past.popleft()
         chosen = self.wanted.choose(self._rid, now) if self.wanted else None
         self.switching = chosen if chosen is not self.stream else None
-        if self.video and self.switching:
-            self.switching.key_frames.ask()
 
     def renew(self, now: float) -> None:
         """Nothing went out for a while, or may any more: go on from the next key frame, without a gap."""
@@ -200,6 +199,7 @@ class DownTrack:
         for middle, sent_at in self._reported:
             if middle == block.last_sender_report:
                 self.round_trip_s = max(0.0, now - sent_at - block.delay / 65536)
+        self.reported_at = now
         before, self._last_block = self._last_block, block
         holes_before, self._holes_before = self._holes_before, self._holes
         if before is None:
@@ -219,6 +219,7 @@ class DownTrack:
                 return None
             self._close(now)
             self.settle(now)
+            stream.key_frames.ask()
         if stream is self.switching and packet.end > packet.payload_at and packet.seq > stream.highest - MAX_DISORDER:
             if not self.video or stream.starts_key_frame(packet):
                 return self._begin(packet, stream, now)

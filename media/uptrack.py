@@ -37,6 +37,7 @@ class UpStream:
         self.key_frames = KeyFrameRequests()
         self.highest: Seq = -1
         self.last_at = float("-inf")
+        self.shown = False  # the slots have been told that it is there
         self.sender_report: SenderReport | None = None
         self.reported_at = 0.0
         self._first: Seq = 0

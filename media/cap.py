@@ -1,0 +1,54 @@
+"""When a two-party visit's sender is told to stay below what its one receiver says it can take (REMB).
+
+Passed on as it is, REMB would lock a sender at the rate of a still picture: a receiver can't estimate more than it
+gets. So it counts only while the receiver is in trouble, and for a while after: its loss or its delay rises, or the
+sender really fills what the receiver allows. With three or more in a visit nobody's REMB caps anybody: use it for none
+of them.
+"""
+
+from collections import deque
+
+from media.engine import DownEstimate
+
+FLOOR_BPS = 250_000  # never below: a sender at the bottom climbs slowly
+HOLD_S = 5.0  # after trouble ended
+LOSS = 0.05  # of what we sent; below it, repair copes
+LOSS_STEP = 0.02  # above the average, it rises
+DELAY_STEP_S = 0.05  # above the shortest round trip of the last minute
+FILLED = 0.9  # of REMB
+_WINDOW_S = 60.0
+
+
+class SenderCap:
+    """One receiver's; `update` with each of its estimates, in time order."""
+
+    def __init__(self) -> None:
+        self._round_trips: deque[tuple[float, float]] = deque()  # (at, s), at most one a second
+        self._loss = 0.0  # average
+        self._trouble_at: float | None = None
+        self._cap_bps: int | None = None
+
+    def update(self, estimate: DownEstimate, now: float) -> int | None:
+        """Return what to cap the sender at from now on, in bit/s; None: not at all."""
+        if estimate.bitrate_bps and self._in_trouble(estimate, now):
+            self._trouble_at = now
+        if self._trouble_at is None or now - self._trouble_at >= HOLD_S:
+            self._cap_bps = None
+        elif estimate.bitrate_bps:
+            self._cap_bps = max(FLOOR_BPS, estimate.bitrate_bps)
+        return self._cap_bps
+
+    def _in_trouble(self, estimate: DownEstimate, now: float) -> bool:
+        loss, average = estimate.loss, self._loss
+        self._loss += (loss - average) / 4
+        filled = estimate.sent_bps > max(FLOOR_BPS, FILLED * estimate.bitrate_bps)
+        return loss > LOSS or loss > average + LOSS_STEP or self._delayed(estimate.round_trip_s, now) or filled
+
+    def _delayed(self, round_trip_s: float | None, now: float) -> bool:
+        if round_trip_s is None:
+            return False
+        known = self._round_trips
+        while known and (known[0][0] < now - _WINDOW_S):
+            known.popleft()
+        known.append((now, round_trip_s))
+        return round_trip_s > min(s for _, s in known) + DELAY_STEP_S

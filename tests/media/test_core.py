@@ -1,0 +1,317 @@
+"""Whole calls in virtual time: paths, credentials, gates, floods, and what strangers get (nothing)."""
+
+import pytest
+
+from bench.participant import make_keys, up_parameters
+from bench.sources import camera, microphone
+from media import stun
+from media.engine import IceCredentials, PathDown, PathUp, SourceLost, Speakers
+from tests.media.twins import SERVER, Visit, credentials
+
+STRANGER = ("203.0.113.9", 9)
+
+
+def check(ice: IceCredentials, password: str | None = None, **fields: object) -> bytes:
+    values: dict[str, object] = {"priority": 1, "controlling": 7, "use_candidate": True, **fields}
+    return stun.binding_request(
+        b"transaction1",
+        f"{ice.local_ufrag}:{ice.remote_ufrag}",
+        ice.local_password if password is None else password,
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def test_two_people_hear_and_see_each_other(visit: Visit) -> None:
+    one, other = visit.pair()
+    visit.run(3.0)
+    for person in (one, other):
+        assert len(person.packets("a")) > 140
+        assert len(person.packets("v")) > 350
+        assert not person.received("v").missing
+    assert [event.peer for event in visit.of(PathUp)] == [one.peer, other.peer]
+
+
+@pytest.mark.parametrize("profile", ["SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM", "SRTP_AES128_CM_SHA1_80"])
+def test_every_srtp_profile(visit: Visit, profile: str) -> None:
+    one, other = visit.add(profile=profile), visit.add()
+    visit.show(other, one)
+    visit.show(one, other)
+    visit.run(1.0)
+    assert len(one.packets("a")) > 40
+    assert len(other.packets("a")) > 40
+
+
+def test_with_the_gate_closed_nothing_passes_and_the_path_is_up(visit: Visit) -> None:
+    one, other = visit.add(), visit.add(admitted=False)
+    visit.show(one, other)
+    visit.show(other, one)
+    visit.run(2.0)
+    assert not one.packets("a")
+    assert not other.packets("v")
+    assert len(visit.of(PathUp)) == 2
+    assert other.participant.feedback  # its sender's estimate grows while it waits
+    visit.engine.gate(other.peer, True, visit.now)
+    visit.run(0.5)
+    assert len(one.packets("v")) > 30
+    assert len(other.packets("v")) > 30
+    visit.engine.gate(other.peer, False, visit.now)
+    visit.run(0.05)
+    before = len(one.packets("a")), len(other.packets("v"))
+    visit.run(1.0)
+    assert (len(one.packets("a")), len(other.packets("v"))) == before
+
+
+# --- what is not authenticated --------------------------------------------------------------------------------------
+
+
+def test_strangers_get_silence_and_are_counted(visit: Visit) -> None:
+    one, _ = visit.pair()
+    visit.run(0.5)
+    ice = one.ice
+    wrong_remote = IceCredentials(ice.local_ufrag, ice.local_password, "somebody")
+    for datagram in (
+        b"",
+        b"\x00",
+        b"\x16" + bytes(40),
+        b"\x80\x60" + bytes(40),
+        b"\x81\xc8" + bytes(40),
+        b"\xff" * 60,
+        check(credentials(77)),
+        check(ice, password="wrong" * 5),
+        check(wrong_remote),
+        check(ice)[:-4],
+        stun.binding_success(b"transaction1", STRANGER, ice.local_password),
+    ):
+        visit.inject(datagram, STRANGER)
+    assert not visit.stray
+    counters = visit.engine.counters()
+    assert counters["stun_unknown_ufrag"] >= 2
+    assert counters["stun_not_authentic"] == 2
+    assert counters["stun_malformed"] == 1
+    assert counters["unknown_address"] == 5
+
+
+def test_a_forged_source_moves_no_path(visit: Visit) -> None:
+    _, other = visit.pair()
+    visit.run(1.0)
+    other.participant.sources[0].muted = True
+    recorded = other.participant.due(visit.now + 0.05)
+    for datagram in recorded:
+        visit.inject(datagram, STRANGER)  # authentic SRTP, from an address that no check came from
+    assert not visit.stray
+    before = len(other.packets("v"))
+    visit.run(0.5)
+    assert len(other.packets("v")) > before
+    assert not [datagram for _, datagram, to in visit.stray if to == STRANGER]
+
+
+def test_nobody_draws_away_the_living_path_of_another(visit: Visit) -> None:
+    one, other = visit.pair()
+    visit.run(1.0)
+    visit.inject(check(other.ice), one.address)
+    before = len(one.packets("v")), len(other.packets("v"))
+    visit.run(1.0)
+    assert len(one.packets("v")) > before[0] + 100
+    assert len(other.packets("v")) > before[1] + 100
+    assert visit.engine.counters()["stun_pair_taken"] == 1
+
+
+def test_dtls_waits_for_the_path(visit: Visit) -> None:
+    person = visit.add()
+    visit.engine.send_dtls(person.peer, b"\x16server hello")
+    visit.engine.tick(visit.now)
+    assert not visit.engine.transmits
+    visit.run(0.2)
+    assert person.participant.other == [b"\x16server hello"]
+
+
+# --- paths ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [({"controlling": None, "controlled": 7}, 487), ({}, None)],
+)
+def test_a_check_is_answered_where_it_came_from(visit: Visit, fields: dict[str, object], code: int | None) -> None:
+    person = visit.add()
+    visit.engine.handle(check(person.ice, **fields), ("192.0.2.2", 7000), STRANGER, visit.now)
+    (datagram, path), *_ = visit.engine.transmits
+    assert path == (("192.0.2.2", 7000), STRANGER)
+    assert stun.parse(datagram).error_code == code
+    assert code or stun.parse(datagram).mapped_address == STRANGER
+    visit.engine.transmits.clear()
+
+
+def test_a_check_without_nomination_moves_no_path(visit: Visit) -> None:
+    one, _ = visit.pair()
+    visit.run(1.0)
+    visit.inject(check(one.ice, use_candidate=False), STRANGER)
+    visit.run(0.5)
+    assert [datagram[0] for _, datagram, _ in visit.stray] == [1]  # the answer, and no media
+
+
+def test_the_path_is_the_pair_nominated_last(visit: Visit) -> None:
+    one, _ = visit.pair()
+    visit.run(1.0)
+    one.address = ("198.51.100.77", 7777)  # a phone leaves the Wi-Fi
+    visit.inject(one.participant.check(), one.address)
+    before = len(one.packets("v"))
+    visit.run(0.5)
+    assert len(one.packets("v")) > before + 50
+    assert not visit.stray
+
+
+def test_a_path_without_checks_goes_down_after_15_s_and_comes_back(visit: Visit) -> None:
+    one, other = visit.pair()
+    visit.run(2.0)
+    one.up_link.down = True
+    visit.run(12.0)
+    assert not visit.of(PathDown)
+    visit.run(4.0)
+    assert [(event.peer, event.generation) for event in visit.of(PathDown)] == [(one.peer, 0)]
+    before = len(one.packets("v")), one.participant.counters["stun_in"]
+    visit.run(5.0)
+    assert (len(one.packets("v")), one.participant.counters["stun_in"]) == before
+    one.up_link.down = False
+    visit.run(4.0)
+    assert [event.peer for event in visit.of(PathUp)] == [one.peer, other.peer, one.peer]
+    assert len(one.packets("v")) > before[0] + 100
+    assert not one.received("v").missing  # it went on without a gap
+
+
+def test_a_restart_keeps_both_generations_until_5_s_after_the_new_one_nominates(visit: Visit) -> None:
+    one, other = visit.pair()
+    visit.run(1.0)
+    old, new = one.ice, credentials(1, generation=1)
+    assert visit.engine.restart(one.peer, new) == 1
+    visit.run(8.0)  # the old one holds for as long as the new one has not nominated
+    assert not visit.of(PathDown)
+    asked_before = other.participant.counters["key_frames_asked"]
+    one.participant.ice = new
+    one.participant.checked = False  # from the same address
+    visit.run(1.0)
+    assert [(event.peer, event.generation) for event in visit.of(PathUp)][-1] == (one.peer, 1)
+    assert not one.received("v").missing
+    assert other.participant.counters["key_frames_asked"] == asked_before  # nobody noticed
+    visit.inject(check(old), STRANGER)
+    assert [to for _, _, to in visit.stray] == [STRANGER]  # answered, but it nominates nothing any more
+    before = len(one.packets("v"))
+    visit.run(5.0)
+    assert len(one.packets("v")) > before + 500
+    visit.stray.clear()
+    visit.inject(check(old), STRANGER)
+    assert not visit.stray
+    visit.run(12.0)
+    assert not visit.of(PathDown)
+
+
+# --- floods ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_flood_is_capped_and_touches_nobody_else(visit: Visit) -> None:
+    one, other = visit.pair()
+    third = visit.add([camera(ssrc=3000)])
+    third.participant.sources[0].packets = 400  # 9,600 packets a second
+    third.participant.sources[0].size = 100
+    visit.show(one, third)
+    visit.run(3.0)
+    counters = visit.engine.peer_counters(third.peer)
+    assert counters["rtp_flood"] > 10_000
+    assert counters["rtp_in"] < 3000 * 3 + 2000
+    assert not other.received("v").missing
+    assert visit.engine.peer_counters(one.peer)["rtp_flood"] == 0
+
+
+def test_ssrcs_beyond_the_bound_are_refused(visit: Visit) -> None:
+    one, other = visit.pair()
+    visit.run(0.5)
+    source = microphone(ssrc=1)
+    for ssrc in range(50_000, 50_200):
+        source.ssrc = ssrc
+        one.participant.send_rtp(source.packet(0, b"x", visit.now, 1))
+    visit.run(0.5)
+    assert visit.engine.peer_counters(one.peer)["srtp_too_many_ssrcs"] > 130
+    before = len(other.packets("v"))
+    visit.run(0.5)
+    assert len(other.packets("v")) > before + 50
+
+
+def test_checks_are_capped(visit: Visit) -> None:
+    person = visit.add()
+    for _ in range(1000):
+        visit.engine.handle(check(person.ice), SERVER, STRANGER, visit.now)
+    assert len(visit.engine.transmits) == 200
+    assert visit.engine.peer_counters(person.peer)["stun_flood"] == 800
+    visit.engine.transmits.clear()
+
+
+@pytest.mark.parametrize(
+    ("datagram", "counter"),
+    [
+        (b"\x80\x60" + bytes(60), "srtp_not_authentic"),
+        (b"\x80\xc8" + bytes(60), "srtp_not_authentic"),
+        (b"\x80", "srtp_not_authentic"),
+        (b"\x80\x60" + bytes(1500), "srtp_too_long"),
+        (b"\x50" + bytes(60), "unknown_protocol"),
+    ],
+)
+def test_bad_datagrams_on_a_path_are_counted_by_reason(visit: Visit, datagram: bytes, counter: str) -> None:
+    one, _ = visit.pair()
+    visit.run(0.2)
+    visit.inject(datagram, one.address)
+    assert visit.engine.peer_counters(one.peer)[counter] == 1
+
+
+def test_replayed_packets_are_dropped(visit: Visit) -> None:
+    one, other = visit.pair()
+    one.up_link.duplicate = 0.5
+    visit.run(2.0)
+    assert visit.engine.peer_counters(one.peer)["srtp_replayed"] > 50
+    numbers = other.received("v").numbers()
+    assert len(numbers) == len(set(numbers))
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_video_source_that_falls_silent_is_lost_and_one_in_dtx_is_not(visit: Visit) -> None:
+    one, other = visit.pair()
+    visit.run(1.0)
+    one.source("1").muted = one.source("0").muted = True
+    visit.run(4.0)
+    assert visit.of(SourceLost) == [SourceLost(one.camera, True)]
+    one.source("1").muted = one.source("0").muted = False
+    visit.run(1.0)
+    assert visit.of(SourceLost)[1:] == [SourceLost(one.camera, False)]
+    assert one.participant.counters["nacked"] == 0
+    assert not other.received("a").missing
+
+
+def test_speakers_come_and_go(visit: Visit) -> None:
+    one, other = visit.pair()
+    one.source("0").level, other.source("0").level = 127, 127
+    visit.run(1.0)
+    assert not visit.of(Speakers)
+    one.source("0").level = 20
+    visit.run(1.0)
+    one.source("0").level = 127
+    visit.run(2.0)
+    assert [event.ups for event in visit.of(Speakers)] == [(one.microphone,), ()]
+
+
+def test_ids_are_never_reused_and_removal_is_idempotent(visit: Visit) -> None:
+    one, other = visit.pair()
+    visit.run(1.0)
+    visit.engine.remove(one.peer, visit.now)
+    visit.engine.remove(one.peer, visit.now)
+    visit.engine.remove(one.camera, visit.now)
+    visit.people.remove(one)
+    visit.run(1.0)
+    before = len(other.packets("a"))
+    visit.run(1.0)
+    assert len(other.packets("a")) == before
+    assert visit.engine.add_peer(credentials(50)) > other.peer
+    with pytest.raises(KeyError):
+        visit.engine.set_keys(one.peer, make_keys())
+    with pytest.raises(KeyError):
+        visit.engine.add_up(one.peer, up_parameters(camera()))
