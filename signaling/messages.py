@@ -77,7 +77,7 @@ class Network(ClientBase, frozen=True, tag="network"):
 class Admit(ClientBase, frozen=True, tag="admit"):
     """A clinician lets somebody in who waits."""
 
-    seat: SeatId
+    seat: Annotated[SeatId, Meta(max_length=40)]
 
 
 class Chat(ClientBase, frozen=True, tag="chat"):

@@ -264,7 +264,7 @@ class Session:
 
     def waited(self, now: float, *, path_up: bool) -> list[Effect]:
         """Time went by. Who is still seen and heard is not away, whatever became of the socket."""
-        if self._lost_at is None or path_up:
+        if self.phase is Phase.OVER or self._lost_at is None or path_up:
             return []
         if now - self._lost_at >= GRACE_S:
             return self.finish(Ending.FORGOTTEN)
@@ -275,6 +275,8 @@ class Session:
 
     def resumed(self) -> list[Effect]:
         """Another socket takes the session up; whatever was sent in between is in its `welcome`."""
+        if self.phase is Phase.OVER:
+            return []
         self._lost_at, self._hidden = None, False
         return [Appear(), *map(Show, self._shown.values()), Greet(resumed=True)]
 

@@ -71,7 +71,7 @@ class Connection:
         self._hub = hub
         self._knock = knock
         self._outbox = Outbox()
-        self._flood = Flood(hub.wheel.now)
+        self._flood = Flood(asyncio.get_running_loop().time())
         self._closing: tuple[int, str] | None = None
         self._unanswered = 0
         self._participant: Participant | None = None

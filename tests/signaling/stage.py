@@ -224,6 +224,14 @@ class Stage:
             await page.next("participant", seat=visit.seats[seat].id, phase="present")
         return pages
 
+    def waiting(self, visit: Visit, seat: int) -> bool:
+        """Whether the server has noticed that the seat's socket is gone, and waits for another."""
+        room = self.hub.rooms.get(visit.id)
+        return room is not None and any(
+            member.holder.seat == visit.seats[seat].id and member._timer is not None  # type: ignore[attr-defined]
+            for member in room.members
+        )
+
     def room(self) -> StageRoom:
         return self.plane.rooms[-1]
 
