@@ -12,16 +12,10 @@ from dataclasses import dataclass
 
 from media.codecs import OfferedCodec
 from media.engine import Address, DownParameters, Kind, UpParameters
+from media.rtp import ABS_SEND_TIME, AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSPORT_SEQUENCE
 from media.sdp import Offer, Section
 
-MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
-RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
-REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
-AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
-ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-
-_UP_EXTENSIONS = (MID, RID, REPAIRED_RID, AUDIO_LEVEL, TRANSPORT_CC)
+_UP_EXTENSIONS = (MID, RID, REPAIRED_RID, AUDIO_LEVEL, TRANSPORT_SEQUENCE)
 _SLOT_EXTENSIONS = (MID, AUDIO_LEVEL, ABS_SEND_TIME)
 # transport-cc only where we send the feedback: a sender that is promised it and gets none starves
 _UP_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")

@@ -8,6 +8,7 @@ from media import answer, sdp
 from media.answer import Accepted, AcceptedSlot, AcceptedUp, Transport
 from media.codecs import accept_up
 from media.engine import Codec
+from media.rtp import ABS_SEND_TIME, AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSPORT_SEQUENCE
 from tests.data import OFFERS, offer
 
 PREFERENCE = ("VP8", "H264", "VP9", "AV1")
@@ -178,7 +179,7 @@ def test_up_parameters_are_what_the_answer_says() -> None:
     assert (parameters.kind, parameters.mid, parameters.rids) == ("video", "1", ("q", "h", "f"))
     assert parameters.codecs == {120: VP8, 121: Codec("video", "VP9", "0"), 99: Codec("video", "AV1", "0")}
     assert parameters.rtx == {124: 120, 125: 121, 100: 99}
-    assert parameters.extensions == {answer.MID: 3, answer.RID: 9, answer.REPAIRED_RID: 10, answer.TRANSPORT_CC: 7}
+    assert parameters.extensions == {MID: 3, RID: 9, REPAIRED_RID: 10, TRANSPORT_SEQUENCE: 7}
     assert parameters.clock_rates == {120: 90000, 121: 90000, 99: 90000}
     assert len(parameters.ssrcs) == 3
     assert set(parameters.rtx_ssrcs.values()) == set(parameters.ssrcs)
@@ -194,10 +195,10 @@ def test_slot_parameters_are_what_the_answer_says() -> None:
     assert (parameters.first_sequence, parameters.first_timestamp, parameters.clock_rate) == (5, 6, 90000)
     assert (parameters.codecs[VP8], parameters.codecs[H264]) == (96, 108)
     assert (parameters.rtx[96], parameters.rtx[108]) == (97, 109)
-    assert parameters.extensions == {answer.MID: 4, answer.ABS_SEND_TIME: 2}
+    assert parameters.extensions == {MID: 4, ABS_SEND_TIME: 2}
     assert audio.parameters().rtx_ssrc is None
     assert audio.parameters().clock_rate == 48000
-    assert audio.parameters().extensions == {answer.MID: 4, answer.AUDIO_LEVEL: 1, answer.ABS_SEND_TIME: 2}
+    assert audio.parameters().extensions == {MID: 4, AUDIO_LEVEL: 1, ABS_SEND_TIME: 2}
 
 
 def test_the_first_of_equal_codecs_is_the_one_a_slot_sends() -> None:
