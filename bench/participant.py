@@ -1,8 +1,8 @@
 """A fake participant: the browser's half of a visit's media, without a socket, a clock, a camera or a codec.
 
-It checks the path as a controlling ICE agent, sends what its sources make, answers NACKs by RTX and picture loss by a key frame,
-and keeps account of what its slots receive. `feed` it datagrams, send what `due` returns. Tests drive it in virtual
-time with keys made up on the spot, the bench in real time behind a real DTLS handshake.
+It checks the path as a controlling ICE agent, sends what its sources make, answers NACKs by RTX and picture loss by a
+key frame, and keeps account of what its slots receive. `feed` it datagrams, send what `due` returns. Tests drive it in
+virtual time with keys made up on the spot, the bench in real time behind a real DTLS handshake.
 """
 
 import os

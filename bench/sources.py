@@ -1,7 +1,7 @@
 """Cameras and microphones that send what Chromium was measured to send, without pictures or sound in it.
 
-A frame is so many packets of so many bytes, the payload begins with a real VP8, VP9, H.264 or AV1 descriptor, and numbers start
-anywhere, as in a browser.
+A frame is so many packets of so many bytes, the payload begins with a real VP8, VP9, H.264 or AV1 descriptor, and
+numbers start anywhere, as in a browser.
 """
 
 import random

@@ -1,5 +1,7 @@
 """Whole calls in virtual time: paths, credentials, gates, floods, and what strangers get (nothing)."""
 
+from typing import Any
+
 import pytest
 
 from bench.participant import make_keys, up_parameters
@@ -11,13 +13,13 @@ from tests.media.twins import SERVER, Visit, credentials
 STRANGER = ("203.0.113.9", 9)
 
 
-def check(ice: IceCredentials, password: str | None = None, **fields: object) -> bytes:
-    values: dict[str, object] = {"priority": 1, "controlling": 7, "use_candidate": True, **fields}
+def check(ice: IceCredentials, password: str | None = None, **fields: Any) -> bytes:
+    values: dict[str, Any] = {"priority": 1, "controlling": 7, "use_candidate": True, **fields}
     return stun.binding_request(
         b"transaction1",
         f"{ice.local_ufrag}:{ice.remote_ufrag}",
         ice.local_password if password is None else password,
-        **values,  # type: ignore[arg-type]
+        **values,
     )
 
 
@@ -132,7 +134,7 @@ def test_dtls_waits_for_the_path(visit: Visit) -> None:
     ("fields", "code"),
     [({"controlling": None, "controlled": 7}, 487), ({}, None)],
 )
-def test_a_check_is_answered_where_it_came_from(visit: Visit, fields: dict[str, object], code: int | None) -> None:
+def test_a_check_is_answered_where_it_came_from(visit: Visit, fields: dict[str, Any], code: int | None) -> None:
     person = visit.add()
     visit.engine.handle(check(person.ice, **fields), ("192.0.2.2", 7000), STRANGER, visit.now)
     (datagram, path), *_ = visit.engine.transmits
