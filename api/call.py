@@ -3,11 +3,11 @@
 `server.py` fills the keys; a handler takes what it needs from `call.app`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -24,6 +24,13 @@ from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Rooms, Store
 from medinova_rt.visits import Visits
 
+
+class Clock(Protocol):
+    """Returns the present instant, aware and in UTC."""
+
+    def __call__(self) -> datetime: ...
+
+
 SETTINGS = web.AppKey("settings", Settings)
 SERVICE_KEY = web.AppKey("service_key", str)
 SERVICE_CLINIC = web.AppKey("service_clinic", ClinicId)  # whose the service key is
@@ -35,7 +42,7 @@ LINKS = web.AppKey("links", Links)
 ROOMS = web.AppKey("rooms", Rooms)
 HEALTH = web.AppKey("health", Health)
 COUNTERS = web.AppKey("counters", Counters)
-CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("clock", Callable[[], datetime])  # type: ignore[arg-type]
+CLOCK = web.AppKey("clock", Clock)
 PROTOCOL = web.AppKey("protocol", int)  # what signalling speaks
 WEB = web.AppKey("web", Path)  # the folder of the browser client
 

@@ -98,7 +98,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     def on_port(self, port: int, host: str = "localhost") -> "Settings":
         """Return the settings with the port really listened on, and a public URL of `host` if none was given."""
         scheme = "https" if self.tls_certificate else "http"
-        url = self.public_url or _public_url(f"{scheme}://{host}:{port}")
+        url = self.public_url or _public_url(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
         return msgspec.structs.replace(self, listen_port=port, public_url=url)
 
     @property

@@ -47,6 +47,14 @@ class Rooms:
         self.told.append(("changed", visit))
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
 class Answer:
     def __init__(self, status: int, headers: Any, body: bytes) -> None:
         self.status = status
@@ -68,12 +76,12 @@ class Answer:
 class Door:
     """The application as somebody outside meets it."""
 
-    def __init__(self, app: web.Application, session: aiohttp.ClientSession) -> None:
+    def __init__(self, app: web.Application, session: aiohttp.ClientSession, clock: Clock) -> None:
         self.app = app
         self.session = session
         self.url = app[call.SETTINGS].public_url
         self.rooms: Any = app[call.ROOMS]
-        self.ahead = timedelta()  # how far the clock has been put forward
+        self.clock = clock
 
     async def ask(self, method: str, path: str, *, key: str | None = KEY, **more: Any) -> Answer:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -138,13 +146,13 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.COUNTERS] = Counters()
     app[call.PROTOCOL] = 1
     app[call.WEB] = web_folder
-    app[call.CLOCK] = lambda: datetime.now(UTC) + entry.ahead
+    clock = Clock()
+    app[call.CLOCK] = clock
     await app[call.CLINICS].ensure(clinics.DEMO)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     await web.SockSite(runner, sockets[0]).start()
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        entry = Door(app, session)
-        yield entry
+        yield Door(app, session, clock)
     await runner.cleanup()
     await store.close()

@@ -90,11 +90,11 @@ async def test_a_link_expires_and_its_cookie_goes_on(door: Door) -> None:
     visit = await door.visit(expires_in_s=3600)
     seat = visit["seats"][1]
     headers = {"Cookie": await door.cookie(seat)}
-    door.ahead = timedelta(hours=2)
+    door.clock.ahead = timedelta(hours=2)
     assert (await door.exchange(token(seat))).problem == (401, "not-authenticated")
     path = f"/v1/visits/{visit['id']}/seats/{seat['id']}"
     assert (await door.ask("GET", path, key=None, headers=headers)).status == 200
-    door.ahead = timedelta(hours=13)
+    door.clock.ahead = timedelta(hours=13)
     assert (await door.ask("GET", path, key=None, headers=headers)).problem == (401, "not-authenticated")
 
 

@@ -1,0 +1,127 @@
+import pytest
+
+from medinova_rt import config
+from medinova_rt.config import SettingError, load
+
+
+def test_the_defaults_serve_this_machine_alone() -> None:
+    settings = load({"PATH": "/bin"}).on_port(8080)
+    assert (settings.public_url, settings.listen_host, settings.listen_port) == (
+        "http://localhost:8080",
+        "localhost",
+        8080,
+    )
+    assert settings.is_local
+
+
+def test_an_empty_value_is_no_value() -> None:
+    assert load(dict.fromkeys(config.FIELDS, "")) == load({})
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("MEDINOVA_PUBLIC_URI", "MEDINOVA_PUBLIC_URL"),
+        ("MEDINOVA_MEDIA_ADDRESS", "MEDINOVA_MEDIA_ADDRESSES"),
+        ("MEDINOVA_SERVICEKEY", "MEDINOVA_SERVICE_KEY"),
+        ("MEDINOVA_log_level", ""),
+        ("MEDINOVA_", ""),
+    ],
+)
+def test_an_unknown_name_stops_the_start_and_the_nearest_is_named(name: str, near: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        load({name: "hush"})
+    assert name in str(refused.value)
+    assert near in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "visits.example.org"),
+        ("PUBLIC_URL", "ftp://visits.example.org"),
+        ("PUBLIC_URL", "https://visits.example.org/clinic"),
+        ("PUBLIC_URL", "https://visits.example.org?x"),
+        ("PUBLIC_URL", "https://hush@visits.example.org"),
+        ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://a:99999"),
+        ("PUBLIC_URL", "https://[::1"),
+        ("LISTEN_PORT", "65536"),
+        ("LISTEN_PORT", "-1"),
+        ("LISTEN_PORT", "http"),
+        ("MEDIA_ADDRESSES", "192.0.2.1,media.example.org"),
+        ("PROXIES", "10.0.0.0/8"),
+        ("VIDEO_CODEC", "vp8"),
+        ("SERVICE_KEY", "hush"),
+        ("SECRET", "hush"),
+        ("LOG_LEVEL", "verbose"),
+        ("STOP_S", "0"),
+        ("STOP_S", "nan"),
+        ("STOP_S", "soon"),
+    ],
+)
+def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        load({f"MEDINOVA_{name}": value})
+    accepts = config.describe(f"MEDINOVA_{name}")[1]
+    assert str(refused.value) == f"MEDINOVA_{name} must be {accepts}; see docs/operations.md."
+    assert refused.value.__cause__ is None
+
+
+def test_certificate_and_key_go_together() -> None:
+    with pytest.raises(SettingError, match="go together"):
+        load({"MEDINOVA_TLS_KEY": "key.pem"})
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://visits.example.org/", "https://visits.example.org"),
+        ("https://visits.example.org:443", "https://visits.example.org"),
+        ("http://localhost:80", "http://localhost"),
+        ("HTTPS://Visits.Example.Org", "https://visits.example.org"),
+        ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+        (" https://visits.example.org ", "https://visits.example.org"),
+    ],
+)
+def test_the_public_url_is_kept_as_browsers_write_an_origin(given: str, url: str) -> None:
+    assert load({"MEDINOVA_PUBLIC_URL": given}).public_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://visits.example.org", "__Host-seat-sea-1"),
+        ("http://localhost:8080", "__Host-seat-sea-1"),
+        ("http://127.0.0.1:8080", "__Host-seat-sea-1"),
+        ("http://visits.example.org", "seat-sea-1"),
+        ("http://192.168.1.5:8080", "seat-sea-1"),
+    ],
+)
+def test_cookies_are_named_as_browsers_take_them(url: str, name: str) -> None:
+    assert load({"MEDINOVA_PUBLIC_URL": url}).cookie_name("sea-1") == name
+
+
+def test_the_port_and_scheme_listened_on_make_the_url() -> None:
+    settings = load({"MEDINOVA_TLS_CERTIFICATE": "c.pem", "MEDINOVA_TLS_KEY": "k.pem", "MEDINOVA_LISTEN_PORT": "0"})
+    assert settings.on_port(4711).public_url == "https://localhost:4711"
+    assert settings.on_port(4711, "192.0.2.1").public_url == "https://192.0.2.1:4711"
+    assert settings.on_port(443, "2001:db8::1").public_url == "https://[2001:db8::1]"
+
+
+def test_a_link_holds_its_token_in_the_fragment() -> None:
+    assert load({}).on_port(80).link_url("t") == "http://localhost/join#t"
+
+
+def test_secrets_are_not_shown() -> None:
+    key = "k" * 32
+    settings = load({"MEDINOVA_SECRET": key, "MEDINOVA_SERVICE_KEY": key})
+    assert key not in repr(settings) + str(settings) + f"{settings}"
+
+
+@pytest.mark.parametrize("name", config.FIELDS)
+def test_every_setting_says_what_it_is_for(name: str) -> None:
+    description, accepts, _, _ = config.describe(name)
+    assert description.endswith(".")
+    assert accepts
