@@ -65,7 +65,7 @@ class Received:
     packets: list[rtp.Packet] = field(default_factory=list)  # in the order of arrival, `seq` unwrapped
     reports: list[tuple[float, rtcp.SenderReport]] = field(default_factory=list)  # with the time each came
     repaired: set[int] = field(default_factory=set)  # unwrapped numbers that came as RTX
-    rtx_packets: int = 0
+    rtx: list[rtp.Packet] = field(default_factory=list)  # the repairs, as they came
     octets: int = 0
     highest: int = -1
     missing: dict[int, tuple[int, float]] = field(default_factory=dict)  # number → (times asked, last time)
@@ -181,7 +181,7 @@ class Participant:
         for slot in self.slots.values():
             if slot.rtx_ssrc == packet.ssrc:
                 received = self.received[slot.ssrc]
-                received.rtx_packets += 1
+                received.rtx.append(packet)
                 back = next(original for original, rtx in slot.rtx.items() if rtx == packet.payload_type)
                 data = rtp.repaired(packet, slot.ssrc, back)
                 if data is not None:

@@ -18,6 +18,7 @@ from media.uptrack import MAX_DISORDER, UpStream, UpTrack
 
 MAX_STINTS = 8  # oldest out
 STINT_KEPT_S = 2.0  # after its end, for late packets and repair
+ON_ITS_WAY = 0.8  # of a round trip since it left: nobody can have missed it yet
 MIN_STEP_S = 0.02  # between the timestamps of two sources
 
 
@@ -157,7 +158,9 @@ class DownTrack:
             packet = stint.stream.history.get(source) if stint and source is not None else None
             if stint is None or packet is None or stint.rtx_payload_type is None:
                 self._counters["nack_not_held"] += 1
-            elif not self._limit.spend(seq, packet.end - packet.payload_at, now, self.round_trip_s):
+            elif now - packet.arrived_s < ON_ITS_WAY * (self.round_trip_s or 0.0) or not self._limit.spend(
+                seq, packet.end - packet.payload_at, now, self.round_trip_s
+            ):
                 self._counters["nack_limited"] += 1
             else:
                 self._counters["rtx_sent"] += 1
