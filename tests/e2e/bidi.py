@@ -18,8 +18,9 @@ from tests.e2e.polling import until
 
 PREFERENCES = {
     "media.navigator.streams.fake": True,  # a moving picture and a steady tone, no device needed
-    "media.navigator.permission.disabled": True,
     "media.peerconnection.ice.loopback": True,
+    "permissions.default.camera": 1,  # granted: without, only the default route is gathered, never loopback
+    "permissions.default.microphone": 1,
     "media.autoplay.default": 0,
     "media.gmp-provider.enabled": False,  # no download of OpenH264: this is the Firefox without H.264
     "media.gmp-manager.updateEnabled": False,

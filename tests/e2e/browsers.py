@@ -100,8 +100,8 @@ class ChromiumPage:
         return await self.page.evaluate(f"a => ({function})(...a)", list(arguments))
 
     async def offers(self, role: str, name: str) -> bool:
-        found = await self._locate(role, name).all()
-        return any([await one.is_visible() and await one.is_enabled() for one in found])
+        found = self._locate(role, name)
+        return await found.count() > 0 and await found.is_enabled()
 
     async def click(self, role: str, name: str) -> None:
         await self._locate(role, name).click()
@@ -113,7 +113,8 @@ class ChromiumPage:
         await self.page.keyboard.press(key)
 
     def _locate(self, role: str, name: str) -> playwright.Locator:
-        return self.page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]  # ours is any string
+        found = self.page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]  # ours is any string
+        return found.filter(visible=True).first
 
     async def close(self) -> None:
         await self.page.close()

@@ -9,7 +9,7 @@ from tests.e2e.server import Visit
 
 # What the page receives, line by line, and whose it is; the page's own client is asked, so nothing is simulated.
 RECEIVED = """async () => {
-    const client = medinova.client;
+    const client = window.medinova?.client;
     if (!client?.peer) return [];
     const seats = new Map(client.slots.map(slot => [slot.mid, slot]));
     return [...(await client.peer.pc.getStats()).values()].filter(stat => stat.type === 'inbound-rtp').map(stat => ({
@@ -63,12 +63,12 @@ class Person:
 
     async def leave(self) -> None:
         await self.page.click("button", "Leave")
-        await self.page.click("button", "Leave for now")
+        if self.role == "clinician":  # who is asked whether it is to end for everyone
+            await self.page.click("button", "Leave for now")
 
     async def reload(self) -> None:
-        """Load the page anew, and go through its preview again where it shows one."""
+        """Load the page anew; it takes its seat again by itself."""
         await self.page.reload()
-        await self.join()
 
     async def say(self, text: str) -> None:
         await self.page.click("button", "Chat")
@@ -95,10 +95,18 @@ class Person:
     # --- what is shown ------------------------------------------------------------------------------------------
 
     async def sees_text(self, text: str, within_s: float = 15) -> None:
-        async def shown() -> bool:
-            return text in await self.page.evaluate(SHOWN)
+        page = ""
 
-        await until(shown, f"{self.role} reads “{text}”", within_s)
+        async def shown() -> bool:
+            nonlocal page
+            page = await self.page.evaluate(SHOWN)
+            return text in page
+
+        try:
+            await until(shown, f"{self.role} reads “{text}”", within_s)
+        except AssertionError as error:
+            error.add_note(f"The page reads: {page}")
+            raise
 
     async def sees_button(self, name: str, within_s: float = 15) -> None:
         await until(lambda: self.page.offers("button", name), f"{self.role} is offered “{name}”", within_s)
@@ -193,7 +201,7 @@ class People:
         for context in {id(person.context): person.context for person in self._all}.values():
             await context.close()
         self._all.clear()
-        assert errors == []
+        assert not errors, errors
 
     def _add(self, person: Person) -> Person:
         self._all.append(person)

@@ -42,7 +42,7 @@ async def test_whoever_waits_is_neither_seen_nor_heard(server: Server, people: P
     await clinician.open(visit.links["clinician"])
     await clinician.join()
     await clinician.sees_button("Admit Sam Lee")
-    await patient.sees_text("Your connection is ready.")
+    await patient.sees_text("Connection and devices ready")
     for person in (clinician, patient):
         assert [line for line in await person.lines() if line.seat or line.packets] == []
     await clinician.admit("Sam Lee")
@@ -102,7 +102,7 @@ async def test_chat_reaches_everybody_and_whoever_comes_later(server: Server, pe
     await clinician.page.click("button", "Chat, 1 unread")
     await clinician.sees_text("Is 5 < 7 & “fine”?")
     (carer,) = await people.follow(visit, clinician, "carer")
-    await carer.page.click("button", "Chat")
+    await carer.page.click("button", "Chat, 1 unread")
     await carer.sees_text("Is 5 < 7 & “fine”?")
 
 
