@@ -68,11 +68,6 @@ class Up:
     def codecs(self) -> frozenset[Codec]:
         return frozenset(self.parameters.codecs.values())
 
-    @property
-    def rid(self) -> str | None:
-        """The layer to show: the fullest, the only one that is active from the start."""
-        return self.parameters.rids[-1] if self.parameters.rids else None
-
 
 @dataclass(slots=True, eq=False)
 class Down:
@@ -237,7 +232,7 @@ class Peer:
         if down.shows == wanted:
             return False
         down.shows = wanted
-        self._site.engine.route(down.id, wanted, None if up is None else up.rid)
+        self._site.engine.route(down.id, wanted)  # the fullest layer that is sent; only one is active so far
         return True
 
     # --- path and keys ------------------------------------------------------------------------------------------------

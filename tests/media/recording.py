@@ -30,7 +30,6 @@ class Recording:
     downs: dict[DownId, DownParameters] = field(default_factory=dict)
     owners: dict[int, PeerId] = field(default_factory=dict)
     routes: dict[DownId, UpId | None] = field(default_factory=dict)
-    rids: dict[DownId, str | None] = field(default_factory=dict)
     key_frames: list[UpId] = field(default_factory=list)
     caps: dict[PeerId, int | None] = field(default_factory=dict)
     keys: dict[PeerId, SrtpKeys] = field(default_factory=dict)
@@ -108,7 +107,7 @@ class Recording:
     def route(self, down: DownId, up: UpId | None, rid: str | None = None) -> None:
         assert down in self.downs
         assert up is None or up in self.ups
-        self.routes[down], self.rids[down] = up, rid
+        self.routes[down] = up
 
     def ask_key_frame(self, up: UpId) -> None:
         self.key_frames.append(up)

@@ -1,0 +1,152 @@
+"""The media plane with real browsers, before there is anything around it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from media.plane import VIDEO_CODECS
+from tests.e2e.browsers import Browsers, Kind
+from tests.e2e.polling import until
+from tests.media.meeting import Meeting, Person
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browsers() -> AsyncIterator[Browsers]:
+    browsers = Browsers()
+    yield browsers
+    await browsers.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def meeting(browsers: Browsers, request: pytest.FixtureRequest) -> AsyncIterator[Meeting]:
+    """A room; `@pytest.mark.parametrize("meeting", [codecs], indirect=True)` sets the preference."""
+    meeting = Meeting(browsers, getattr(request, "param", VIDEO_CODECS))
+    await meeting.open()
+    yield meeting
+    await meeting.close()
+    assert not meeting.plane._site.peers
+
+
+@pytest.mark.parametrize("kinds", [("chromium", "chromium"), ("chromium", "firefox"), ("firefox", "chromium")])
+async def test_two_see_and_hear_each_other(meeting: Meeting, kinds: tuple[Kind, Kind]) -> None:
+    a, b = await meeting.enter("a", kinds[0]), await meeting.enter("b", kinds[1])
+    await asyncio.gather(a.sees("b"), b.sees("a"), a.hears("b"), b.hears("a"))
+    for person in (a, b):
+        stats = await person.stats()
+        assert {one["codec"] for one in stats["inbound"].values() if one["packets"]} == {"opus", "VP8"}
+    assert meeting.profiles() == {"SRTP_AEAD_AES_128_GCM"}
+    assert len(meeting.offers) == 2
+
+
+async def test_a_moving_camera_is_soon_at_a_megabit(meeting: Meeting) -> None:
+    a, b = await meeting.enter("a", picture="moving"), await meeting.enter("b")
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            while await a.up_bps(0.5) < 1_000_000:
+                pass
+        await b.sees("a")
+        await a.do("camera", False)
+        await until(lambda: is_still(b, "a"), "the camera is off")
+        await a.do("camera", True)
+    assert len(meeting.offers) == 2
+
+
+async def is_still(person: Person, shows: str) -> bool:
+    before = await person.received(shows, "packets")
+    await asyncio.sleep(0.3)
+    return await person.received(shows, "packets") == before
+
+
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+async def test_a_camera_goes_off_and_comes_back_without_an_offer(meeting: Meeting, kind: Kind) -> None:
+    a, b = await meeting.enter("a", kind), await meeting.enter("b")
+    for _ in range(3):
+        await b.sees("a")
+        await a.do("camera", False)
+        await until(lambda: is_still(b, "a"), "the camera is off")
+        await b.hears("a")
+        await a.do("camera", True)
+    await b.sees("a")
+    assert len(meeting.offers) == 2
+
+
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+async def test_ice_restarts_under_running_media(meeting: Meeting, kind: Kind) -> None:
+    a, b = await meeting.enter("a", kind), await meeting.enter("b")
+    await asyncio.gather(a.sees("b"), b.sees("a"))
+    before = (await a.stats())["inbound"]
+    for _ in range(3):
+        await a.do("restart")
+        await asyncio.gather(a.sees("b"), b.sees("a"), a.hears("b"), b.hears("a"))
+    after = (await a.stats())["inbound"]
+    assert {mid: one["ssrc"] for mid, one in before.items()}.items() <= {
+        mid: one["ssrc"] for mid, one in after.items()
+    }.items()
+    assert meeting.permanent() == []
+    assert len(meeting.offers) == 5
+
+
+async def test_a_person_replaces_another_in_a_slot(meeting: Meeting) -> None:
+    a, b = await meeting.enter("a"), await meeting.enter("b")
+    c = await meeting.enter("c", slots="avv")
+    for person in (a, b):
+        await person.do("silence")  # then the test says who speaks
+    shown = {}
+    for turn in range(10):
+        speaker = (a, b)[turn % 2]
+        meeting.speak(speaker)
+        await c.sees(speaker.name, within_s=5)
+        shown[c.slot(speaker.name)] = (await c.stats())["inbound"][c.slot(speaker.name)]
+    ((mid, last),) = shown.items()
+    assert mid == "4"
+    assert (last["freezes"], last["lost"]) == (0, 0)
+    assert len(meeting.offers) == 3
+
+
+async def test_more_slots_are_offered_while_media_runs(meeting: Meeting) -> None:
+    a, b = await meeting.enter("a", slots="avv"), await meeting.enter("b")
+    c = await meeting.enter("c")
+    await a.sees("b")
+    assert meeting.slots[a.name].wanted == 2
+    await a.do("more", "av")
+    await asyncio.gather(a.sees("b"), a.sees("c"), a.hears("c"), b.sees("a"), c.sees("a"))
+
+
+async def test_a_screen_has_its_own_slot(meeting: Meeting) -> None:
+    a, b = await meeting.enter("a"), await meeting.enter("b")
+    await a.do("share")
+    meeting.room.status(a.name, camera=True, screen=True)
+    await asyncio.gather(b.sees("a"), b.sees("a", source="screen"))
+    assert len(meeting.offers) == 2
+
+
+@pytest.mark.parametrize(
+    ("meeting", "codec"),
+    [(("H264", "VP8"), "H264"), (("VP9", "VP8"), "VP9"), (("AV1", "VP8"), "AV1")],
+    indirect=["meeting"],
+)
+async def test_codecs(meeting: Meeting, codec: str) -> None:
+    a, b = await meeting.enter("a"), await meeting.enter("b")
+    await asyncio.gather(a.sees("b"), b.sees("a"))
+    assert {(await person.stats())["inbound"]["6"]["codec"] for person in (a, b)} == {codec}
+
+
+@pytest.mark.parametrize("meeting", [("H264", "VP8")], indirect=True)
+async def test_firefox_without_h264_joins_a_visit_in_h264(meeting: Meeting) -> None:
+    a, b = await meeting.enter("a"), await meeting.enter("b")
+    await asyncio.gather(a.sees("b"), b.sees("a"))
+    c = await meeting.enter("c", "firefox")
+    await until(lambda: told(meeting, 2), "the senders are told")
+    for person in (a, b):
+        await person.do("codec", "VP8")
+    await asyncio.gather(c.sees("a", frames=1, within_s=2), c.sees("b", frames=1, within_s=2))
+    await asyncio.gather(a.sees("b"), a.sees("c"), b.sees("a"), b.sees("c"))
+    assert meeting.wanted() == [("a", "VP8"), ("b", "VP8")]
+
+
+async def told(meeting: Meeting, count: int) -> bool:
+    return len(meeting.wanted()) == count
