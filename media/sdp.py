@@ -8,6 +8,8 @@ that the answer repeats is checked here, so the answer can't be made to say anyt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal, cast
 
 from media.codecs import OfferedCodec, read_codecs
@@ -21,7 +23,7 @@ MAX_RIDS = 4
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
 _PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP"})
-_MEDIA = re.compile(r"m=([a-z]{1,20}) (\d{1,5})(?:/\d{1,5})? ([A-Z/]{1,40}) ([!-~]+(?: [!-~]+){0,200})\Z")
+_MEDIA = re.compile(r"([a-z]{1,20}) (\d{1,5})(?:/\d{1,5})? ([A-Z/]{1,40}) ([!-~]+(?: [!-~]+){0,200})\Z")
 _MID = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}\Z")  # a token (RFC 8866) that fits a one-byte header extension
 _RID = re.compile(r"[A-Za-z0-9_-]{1,16}\Z")
 _ICE = re.compile(r"[A-Za-z0-9+/=-]{4,256}\Z")  # "=" and "-" are no ice-char (RFC 8839), but seen
@@ -71,8 +73,7 @@ def parse(text: str) -> Offer:
     """Return the offer; raises ValueError with one fixed sentence where it is malformed or can't be answered."""
     if len(text) > MAX_CHARACTERS:
         raise ValueError("SDP is too long")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    session, *media = text.replace("\nm=", "\n\0m=").split("\n\0")
+    session, *media = text.split("\nm=")
     if not session.startswith("v=0"):
         raise ValueError("SDP does not begin with v=0")
     if not media:
@@ -115,7 +116,7 @@ class _Scan:
         self.capabilities: list[str] = []
         self.extensions: list[str] = []
         self.sources: list[str] = []
-        lines = text.split("\n")
+        lines = text.splitlines() or [""]
         self.media_line = lines[0]
         if max(map(len, lines)) > MAX_LINE:
             raise ValueError("SDP line is too long")
@@ -194,7 +195,7 @@ def _section(scan: _Scan, bundled: bool, top: _Scan) -> Section:
         scan.direction or top.direction or "sendrecv",
         usable,
         read_codecs(media, formats, "\n".join(scan.capabilities)) if usable else (),
-        _extensions(scan.extensions) if usable else {},
+        _extensions("\n".join(scan.extensions)) if usable else {},
         rids,
         paused,
         ssrcs,
@@ -202,13 +203,14 @@ def _section(scan: _Scan, bundled: bool, top: _Scan) -> Section:
     )
 
 
-def _extensions(lines: list[str]) -> dict[str, Extension]:
+@lru_cache(maxsize=128)  # as for codecs: all slots of one browser say the same
+def _extensions(attributes: str) -> Mapping[str, Extension]:
     found = {}
-    for line in lines:
+    for line in attributes.split("\n"):
         match = _EXTENSION.match(line)
         if match and 0 < int(match[1]) < 15:  # 15 is reserved, more needs headers of two bytes (RFC 8285 §4.2)
             found[match[3]] = Extension(int(match[1]), cast(Direction, match[2] or "sendrecv"))
-    return found
+    return MappingProxyType(found)
 
 
 def _layers(declared: list[str], simulcast: str) -> tuple[tuple[str, ...], frozenset[str]]:
