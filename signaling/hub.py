@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,13 +17,15 @@ from medinova_rt.ids import SeatId, VisitId
 from medinova_rt.links import Grant, Links
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Store
-from medinova_rt.visits import Visits
+from medinova_rt.visits import OVER, Visits, still_on
 from signaling import participant, session
-from signaling.messages import ClientMessage, Close, Error, Hello, Restarting
+from signaling.messages import ClientMessage, Close, Error, Hello, Restarting, VisitChanged
 from signaling.participant import Desk, Participant
 from signaling.rooms import LiveRoom, LiveRooms
 from signaling.session import Ending, Session
 from signaling.wheel import Wheel
+
+log = logging.getLogger(__name__)
 
 MAX_SOCKETS = 20_000
 STOP_S = 3.0  # for the last messages and close frames; then sockets are cut
@@ -109,8 +112,7 @@ class Hub:
             socket.cut()
         if self._running:
             self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+            await asyncio.wait([self._running])
             self._running = None
 
     # --- sockets ---
@@ -162,7 +164,7 @@ class Hub:
                 socket.close(*Ending.TAKEN.value)
                 return None
         desk = self._desk
-        who = await self._who(knock, hello)
+        who = await self._who(socket, knock, hello)
         action = session.ACTIONS[Hello]
         await access.guard(desk.store, who, action, access.Thing(who.clinic, who.visit, who.seat), desk.clock())
         await desk.visits.note(who, action, who.visit, desk.clock())
@@ -178,12 +180,17 @@ class Hub:
         return entered
 
     async def _live(self, participant: Participant, room: LiveRoom) -> None:
+        """Raises nothing, since that would end everyone's tasks."""
         try:
-            await participant.run()
-        finally:
-            self.rooms.tidy(room)
+            try:
+                await participant.run()
+            finally:
+                self.rooms.tidy(room)
+        except Exception:
+            self.counters.add("signaling.failed")
+            log.exception("a session's end failed", extra={"visit": room.id, "seat": participant.holder.seat})
 
-    async def _who(self, knock: Knock, hello: Hello) -> SeatHolder:
+    async def _who(self, socket: Socket, knock: Knock, hello: Hello) -> SeatHolder:
         """By ticket, which is used up, or by cookie, as the visit stands now; raises DomainError."""
         now = self._desk.clock()
         if hello.ticket is not None:
@@ -197,7 +204,11 @@ class Hub:
         visit = await self._desk.visits.find(knock.visit)
         if visit is None:
             raise NotFound("there is no such visit")
-        return holder(visit, grant, knock.address)
+        bearer = holder(visit, grant, knock.address)
+        if visit.state in OVER:
+            socket.send(VisitChanged(visit.state))  # whether it took place
+        still_on(visit)
+        return bearer
 
 
 def _fits(grant: Grant, knock: Knock) -> None:

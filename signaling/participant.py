@@ -236,11 +236,17 @@ class Participant:
                 assert_never(effect)
 
     async def _negotiate(self, number: int, sdp: str) -> None:
+        name = Name(self.holder.seat)
         try:
-            answer = await self._room.media.answer(Name(self.holder.seat), sdp)
+            answer = await self._room.media.answer(name, sdp)
         except OfferError as error:
             self._desk.counters.add("signaling.bad-offer")
             self.send(Error("bad-input", str(error), number))
+            return
+        if not self._room.holds(self):
+            self._room.media.join(
+                name
+            )  # what was just answered must not become the media of whoever took the seat over
             return
         await self._perform(self._session.answered(number, answer))
 

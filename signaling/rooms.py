@@ -97,10 +97,10 @@ class LiveRoom:
         """Give them their seat; whoever had it is told, and their media is let go of."""
         seat = member.holder.seat
         before = self._members.get(seat)
+        self.media.join(Name(seat))
         self._members[seat] = member
         self._slots.pop(seat, None)
         self.presence.forget(seat)
-        self.media.join(Name(seat))
         if before:
             self._superseded.append(before.resume)
             self._counters.add("signaling.takeover")
@@ -249,8 +249,11 @@ class LiveRooms:
         room = self._rooms.get(visit)
         if room is None:
             room = self._rooms[visit] = LiveRoom(document, lines, self._plane, self._counters)
-        member = make(room)
-        room.seat(member)
+        try:
+            member = make(room)
+            room.seat(member)
+        finally:
+            self.tidy(room)
         room.learn(document)
         return room, member
 

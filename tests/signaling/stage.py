@@ -42,6 +42,7 @@ class StageRoom:
     log: list[str] = field(default_factory=list)
     codec: str = "VP8"
     closed: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def join(self, name: Name) -> None:
         self.log.append(f"join {name}")
@@ -49,15 +50,15 @@ class StageRoom:
         self.offered.discard(name)
 
     async def answer(self, name: Name, sdp: str) -> str:
-        await asyncio.sleep(0)
-        if "bug" in sdp:
-            raise KeyError("a fault of ours")
-        if not sdp.startswith("v=0"):
-            raise OfferError("the offer is not SDP")
-        self.log.append(f"answer {name}")
-        self.offered.add(name)
-        self._settle()
-        return f"v=0 answer {len(self.log)}"
+        async with self.turn:
+            if "bug" in sdp:
+                raise KeyError("a fault of ours")
+            if not sdp.startswith("v=0"):
+                raise OfferError("the offer is not SDP")
+            self.log.append(f"answer {name}")
+            self.offered.add(name)
+            self._settle()
+            return f"v=0 answer {len(self.log)}"
 
     def admit(self, name: Name) -> None:
         self.log.append(f"admit {name}")
@@ -158,7 +159,7 @@ class Page:
 
 
 class Stage:
-    def __init__(self) -> None:
+    def __init__(self, plane: MediaPlane | None = None) -> None:
         self.now = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
         self.store = MemoryStore((*visits.FINDS, *entrance.FINDS, *audit.FINDS))
         self.links = Links(b"s" * 32)
@@ -166,9 +167,8 @@ class Stage:
         self.entrance = Entrance(self.store, self.visits, self.links)
         self.plane = StagePlane()
         self.counters = Counters()
-        self.hub = Hub(
-            self.store, self.links, self.visits, cast(MediaPlane, self.plane), self.counters, lambda: self.now
-        )
+        media = plane or cast(MediaPlane, self.plane)
+        self.hub = Hub(self.store, self.links, self.visits, media, self.counters, lambda: self.now)
 
     async def open(self) -> None:
         await self.hub.open()

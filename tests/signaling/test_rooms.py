@@ -329,6 +329,28 @@ async def test_a_second_device_takes_the_seat_and_the_first_cannot_take_it_back_
     await again.settle()
 
 
+async def test_an_offer_still_in_the_queue_is_not_answered_for_whoever_took_the_seat_over(stage: Stage) -> None:
+    visit = await stage.visit()
+    patient = visit.seats[1].id
+    _, old = await stage.meet(visit)
+    async with stage.room().turn:
+        await old.send("offer", number=1, sdp=OFFER)
+        await until(lambda: bool(stage.room().turn._waiters))
+        new = await stage.join(visit, 1)
+        await new.send("offer", number=1, sdp=OFFER)
+    await new.next("answer", number=1)
+    assert await old.over() == Close.TAKEN_ELSEWHERE
+    assert "answer" not in old.types()
+    said = [each for each in stage.room().log if each.endswith(patient)]
+    assert said[-5:] == [
+        f"join {patient}",
+        f"admit {patient}",
+        f"answer {patient}",
+        f"join {patient}",
+        f"answer {patient}",
+    ]
+
+
 async def test_a_resume_of_somebody_else_is_worth_nothing(stage: Stage) -> None:
     visit = await stage.visit()
     first, second = await stage.meet(visit)
@@ -377,6 +399,9 @@ async def test_ending_tells_everyone_whoever_waits_too(stage: Stage) -> None:
     again = await stage.socket(visit, 1)
     await again.send("hello", protocol=1, resume=pages[1].heard[0]["resume"])
     assert await again.over() == Close.ENDED
+    assert again.heard[0] == {"type": "visit", "state": "ended"}
+    joins = [each.action for each in await audit.trail(stage.store, visit.id)].count("visit.join")
+    assert joins == 3
 
 
 async def test_rest_and_jobs_end_a_visit_by_the_port(stage: Stage) -> None:
