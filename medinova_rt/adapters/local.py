@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from medinova_rt.adapters.store_rules import Position, Row, Rules, check_value, page
+from medinova_rt.adapters.store_rules import Position, Row, Rules, check_value, json_type, page
 from medinova_rt.errors import Conflict
 from medinova_rt.ports import Delete, Document, Find, Insert, Page, Replace, Stored, Token, Write
 
@@ -63,11 +63,11 @@ class MemoryStore:
             if not all(_same(kept.document.get(field), value) for field, value in zip(find.equal, equal, strict=True)):
                 continue
             value = None if find.ordered_by is None else kept.document.get(find.ordered_by)
-            if find.ordered_by is not None and type(value) not in (str, int):
+            if find.ordered_by is not None and json_type(value) not in ("integer", "text"):
                 continue  # not comparable: no ordered find shows it
-            if at_least is not None and (type(value) is not type(at_least) or _order(value) < _order(at_least)):
+            if at_least is not None and (json_type(value) != json_type(at_least) or _order(value) < _order(at_least)):
                 continue
-            if below is not None and (type(value) is not type(below) or _order(value) >= _order(below)):
+            if below is not None and (json_type(value) != json_type(below) or _order(value) >= _order(below)):
                 continue
             if start is None or _order(value, key) > _order(*start):
                 yield Row(key, kept.body, kept.version, kept.token, value)
@@ -99,7 +99,7 @@ class MemoryStore:
 
 
 def _same(found: Any, value: Any) -> bool:
-    return type(found) is type(value) and found == value  # 1 is not true
+    return json_type(found) == json_type(value) and bool(found == value)
 
 
 def _order(value: Any, id: str = "") -> tuple[int, int, bytes, str]:

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from medinova_rt.adapters.store_rules import Position, Row
+from medinova_rt.adapters.store_rules import Position, Row, json_type
 from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.ports import Delete, Find, Insert, Replace, Stored, Token, Write
 
@@ -71,7 +71,7 @@ def select(
     where, values = [f"collection = '{find.collection}'"], []
     for field, value in zip(find.equal, equal, strict=True):
         where += [f"{_value(field)} = ?", f"json_type(body, '$.{field}') = ?"]
-        values += [value, _json_type(value)]
+        values += [value, json_type(value)]
     value = "NULL"
     if find.ordered_by is not None:
         value = _value(find.ordered_by)
@@ -95,16 +95,6 @@ def select(
         f"SELECT id, body, version, token, {value} FROM documents WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"  # noqa: S608
     )
     return sql, [*values, limit + 1]
-
-
-def _json_type(value: Any) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return "integer"
-        case _:
-            return "text"
 
 
 def rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Iterator[Row]:

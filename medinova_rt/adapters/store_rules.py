@@ -116,6 +116,19 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def json_type(value: Any) -> str | None:
+    """What tells comparable values apart (1 is not true): its type in SQLite's words, None for what can't be compared."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return "integer"
+        case str():
+            return "text"
+        case _:
+            return None
+
+
 def check_value(value: Any) -> None:
     """Refuse what not every store can compare.
 

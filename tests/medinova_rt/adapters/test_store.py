@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -348,6 +349,16 @@ async def test_equality_compares_value_and_type(store: Store) -> None:
         """'{"a":1}'""": ["object-text"],
         "'true'": [],
     }
+
+
+class Kind(StrEnum):
+    ROUND = "round"
+
+
+async def test_a_string_enumeration_is_text(store: Store) -> None:
+    await store.transact([thing("a", kind=Kind.ROUND, size="s")])
+    assert await ids(store, OF_KIND, (Kind.ROUND,)) == await ids(store, OF_KIND, ("round",)) == ["a"]
+    assert await ids(store, BY_SIZE, at_least=Kind.ROUND) == ["a"]
 
 
 async def test_several_equalities_hold_together(store: Store) -> None:
