@@ -5,12 +5,12 @@ media, signalling) and close them in reverse. `running` is a whole server from i
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -94,38 +94,46 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health) -> web.A
     return app
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[web.Application]:
     """Serve while entered, at `host` if no public URL is set; leaving stops gracefully, within `stop_s`.
 
     Raises CannotStart.
     """
     tls = _tls(settings)
-    sockets = _listen(settings)
-    settings = settings.on_port(sockets[0].getsockname()[1], host)
-    health = Health(version("medinova-rt"), settings.public_url)
     _keep_folder(Path(settings.data))
-    app = make(settings, await media_addresses(settings), health)
-    # bodies are decoded nowhere, so a compressed one cannot swell
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.stop_s / 2, auto_decompress=False)
-    try:
-        await runner.setup()
-        for each in sockets:
-            await web.SockSite(runner, each, ssl_context=tls).start()
-        health.phase = "ready"
-        log.info("ready", extra=_start_line(health))
-        yield app
-    finally:
-        health.phase = "stopping"
-        log.info("stopping")
+    with contextlib.ExitStack() as bound:
+        sockets = [bound.enter_context(each) for each in _listen(settings)]
+        settings = settings.on_port(sockets[0].getsockname()[1], host)
+        health = Health(version("medinova-rt"), settings.public_url)
+        app = make(settings, await media_addresses(settings), health)
+        runner = web.AppRunner(
+            app,
+            access_log=None,  # api.middleware writes one that is fit to be kept
+            auto_decompress=False,  # no compressed body is taken, so none can swell
+            shutdown_timeout=settings.stop_s / 10,  # for requests under way, spent twice
+        )
         try:
-            async with asyncio.timeout(settings.stop_s):
-                await runner.cleanup()
-        except TimeoutError:
-            log.warning("the graceful stop took too long and was cut short")
-        for each in sockets:
-            each.close()
-        log.info("stopped")
+            await runner.setup()
+            for each in sockets:
+                await web.SockSite(runner, each, ssl_context=tls).start()
+            health.phase = "ready"
+            log.info("ready", extra=_start_line(health))
+            yield app
+        finally:
+            health.phase = "stopping"
+            log.info("stopping")
+            await _stop(runner, app)
+            log.info("stopped")
+
+
+async def _stop(runner: web.AppRunner, app: web.Application) -> None:
+    """Close everything, in at most `stop_s`; each part has bounds of its own, so that this one is hardly ever met."""
+    try:
+        async with asyncio.timeout(app[call.SETTINGS].stop_s):
+            await runner.cleanup()
+    except TimeoutError:
+        log.warning("the graceful stop took too long and was cut short")
 
 
 async def open_store(app: web.Application) -> AsyncIterator[None]:
@@ -154,7 +162,10 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
     app[call.HEALTH].add("jobs", check)
     yield
     stop.set()
-    await runner
+    try:
+        await asyncio.wait_for(runner, app[call.SETTINGS].stop_s / 5)
+    except TimeoutError:
+        log.warning("jobs were left unfinished; they fall due again")
 
 
 async def open_media(app: web.Application) -> AsyncIterator[None]:

@@ -1,0 +1,209 @@
+import asyncio
+import logging
+import stat
+from collections.abc import AsyncIterator, Coroutine
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from api import call
+from medinova_rt import server
+from medinova_rt.config import Settings, load
+from medinova_rt.operations.listening import listen
+from medinova_rt.server import CannotStart, running
+
+SEATS = [{"role": "clinician", "name": "Dr. Ada"}, {"role": "patient", "name": "Ben"}]
+
+
+def settings(tmp_path: Path, **more: str) -> Settings:
+    given = {"DATA": str(tmp_path / "var"), "LISTEN_PORT": "0", "MEDIA_PORT": "0", "MEDIA_ADDRESSES": "127.0.0.1"}
+    return load({f"MEDINOVA_{name}": value for name, value in {**given, **more}.items()})
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session
+
+
+async def ask(session: aiohttp.ClientSession, app: web.Application, method: str, path: str, body: Any = None) -> Any:
+    headers = {"Authorization": f"Bearer {app[call.SERVICE_KEY]}"}
+    url = app[call.SETTINGS].public_url + path
+    async with session.request(method, url, json=body, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_ready_says_what_is_announced(tmp_path: Path, session: aiohttp.ClientSession) -> None:
+    async with running(settings(tmp_path)) as app:
+        status, said = await ask(session, app, "GET", "/readyz")
+        port = app[server.ENGINE].listening()[0][1]
+    assert (status, said) == (
+        200,
+        {
+            "status": "ready",
+            "version": app[call.HEALTH].version,
+            "url": app[call.SETTINGS].public_url,
+            "engine": "reference",
+            "media_port": port,
+            "media_addresses": ["127.0.0.1"],
+            "parts": {"store": "ok", "jobs": "ok", "media": "ok"},
+        },
+    )
+
+
+async def test_the_start_line_says_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "medinova_rt.server"):
+        async with running(settings(tmp_path)) as app:
+            said = await app[call.HEALTH].readiness()
+    line: Any = caplog.records[0]
+    assert [record.message for record in caplog.records] == ["ready", "stopping", "stopped"]
+    assert (line.url, line.version, line.engine, line.media_port, line.addresses) == (
+        said.url,
+        said.version,
+        said.engine,
+        said.media_port,
+        said.media_addresses,
+    )
+
+
+async def test_a_second_start_keeps_keys_and_visits(tmp_path: Path, session: aiohttp.ClientSession) -> None:
+    async with running(settings(tmp_path)) as app:
+        key = app[call.SERVICE_KEY]
+        _, visit = await ask(session, app, "POST", "/v1/visits", {"seats": SEATS})
+    async with running(settings(tmp_path, LISTEN_PORT=str(app[call.SETTINGS].listen_port))) as app:
+        assert app[call.SERVICE_KEY] == key
+        assert await ask(session, app, "GET", f"/v1/visits/{visit['id']}") == (200, visit)
+        token = visit["seats"][0]["links"][0]["url"].partition("#")[2]
+        status, _ = await ask(session, app, "POST", "/v1/links/exchange", {"token": token})
+        assert status == 200
+
+
+async def test_what_is_kept_is_for_its_user_alone(tmp_path: Path) -> None:
+    async with running(settings(tmp_path)):
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "var").iterdir()}
+    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o600}
+    assert {"service.key", "secret.key", "medinova.db"} <= modes.keys()
+
+
+async def test_keys_can_be_set(tmp_path: Path) -> None:
+    key = "set-by-hand-0123456789-0123456789"
+    async with running(settings(tmp_path, SERVICE_KEY=key, SECRET=key)) as app:
+        assert app[call.SERVICE_KEY] == key
+    assert not list((tmp_path / "var").glob("*.key"))
+
+
+async def test_a_visit_expires_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, ahead = server.utc_now, timedelta()
+    monkeypatch.setattr(server, "utc_now", lambda: now() + ahead)
+    async with running(settings(tmp_path)) as app, aiohttp.ClientSession() as session:
+        _, visit = await ask(session, app, "POST", "/v1/visits", {"seats": SEATS, "expires_in_s": 60})
+        ahead = timedelta(seconds=61)
+        app[server.JOBS].wake()
+        async with asyncio.timeout(5):
+            while (await ask(session, app, "GET", f"/v1/visits/{visit['id']}"))[1]["state"] != "missed":
+                await asyncio.sleep(0.02)
+
+
+async def test_everything_beside_the_table_is_served(tmp_path: Path, session: aiohttp.ClientSession) -> None:
+    async with running(settings(tmp_path)) as app:
+        status, said = await ask(session, app, "GET", "/asyncapi.json")
+        assert (status, said["asyncapi"]) == (200, "3.0.0")
+        for page in ("/", "/join", "/visit/vis-1/sea-1", "/docs"):
+            async with session.get(app[call.SETTINGS].public_url + page) as answer:
+                assert answer.status == 200
+
+
+async def test_a_socket_of_another_origin_is_refused_before_it_opens(
+    tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    async with running(settings(tmp_path)) as app:
+        url = f"{app[call.SETTINGS].public_url}/v1/visits/vis-1/signal?seat=sea-1"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(url, headers={"Origin": "https://evil.example"})
+    assert refused.value.status == 403
+
+
+async def test_it_stops_in_time_with_sockets_and_requests_open(
+    tmp_path: Path, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    hanging = asyncio.Event()
+
+    async def hang(*given: Any, **more: Any) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    async def read(socket: aiohttp.ClientWebSocketResponse) -> int | None:
+        async for _ in socket:
+            pass
+        return socket.close_code
+
+    async with asyncio.TaskGroup() as tasks:
+        async with running(settings(tmp_path, STOP_S="4")) as app:
+            url = app[call.SETTINGS].public_url
+            socket = await session.ws_connect(f"{url}/v1/visits/vis-1/signal?seat=sea-1", headers={"Origin": url})
+            code = tasks.create_task(read(socket))
+            monkeypatch.setattr(app[call.VISITS], "create", hang)
+            request = tasks.create_task(refused(ask(session, app, "POST", "/v1/visits", {"seats": SEATS})))
+            await hanging.wait()
+            began = loop.time()
+        assert loop.time() - began < 4.5
+    assert (code.result(), request.result()) == (1012, True)
+
+
+async def refused(asked: Coroutine[Any, Any, Any]) -> bool:
+    """Whether the connection was closed without an answer."""
+    try:
+        await asked
+    except aiohttp.ClientError:
+        return True
+    return False
+
+
+async def test_it_serves_https(tmp_path: Path) -> None:
+    import ssl
+
+    from medinova_rt.operations.certificate import self_signed
+
+    certificate, key = self_signed(tmp_path, ["127.0.0.1"], server.utc_now())
+    trust = ssl.create_default_context(cafile=str(certificate))
+    async with (
+        running(settings(tmp_path, TLS_CERTIFICATE=str(certificate), TLS_KEY=str(key))) as app,
+        aiohttp.ClientSession() as session,
+        session.get(app[call.SETTINGS].public_url + "/healthz", ssl=trust) as answer,
+    ):
+        assert app[call.SETTINGS].public_url.startswith("https://localhost:")
+        assert answer.status == 200
+        assert "Strict-Transport-Security" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"LISTEN_PORT": "{taken}"}, "TCP port .* is taken"),
+        ({"MEDIA_PORT": "{taken}"}, "UDP port .* is taken"),
+        ({"LISTEN_HOST": "203.0.113.1"}, "MEDINOVA_LISTEN_HOST"),
+        ({"LISTEN_HOST": "no such host"}, "MEDINOVA_LISTEN_HOST"),
+        ({"DATA": "/proc/none"}, "MEDINOVA_DATA"),
+        ({"TLS_CERTIFICATE": "/none", "TLS_KEY": "/none"}, "MEDINOVA_TLS_CERTIFICATE"),
+        ({"MEDIA_ADDRESSES": "203.0.113.1"}, "set MEDINOVA_MEDIA_PORT too"),
+    ],
+)
+async def test_what_stands_in_the_way_is_said(tmp_path: Path, more: dict[str, str], text: str) -> None:
+    import socket
+
+    (tcp,) = listen("127.0.0.1", 0)
+    port = tcp.getsockname()[1]
+    tcp.listen()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", port))
+        given = {name: value.format(taken=port) for name, value in more.items()}
+        with pytest.raises(CannotStart, match=text):
+            async with running(settings(tmp_path, LISTEN_HOST=given.pop("LISTEN_HOST", "127.0.0.1"), **given)):
+                pass
+    tcp.close()
