@@ -2,7 +2,7 @@
  * The signalling socket: says hello, answers pings, and comes back by itself after anything that is not final.
  *
  * A socket that dropped leaves a session behind at the server, which `resume` asks for; media goes on meanwhile. Waits
- * between attempts double from 0.2 s to 10 s and are scattered by half, so that a restarted server is not stormed.
+ * between attempts double from 0.2 s to 5 s and are scattered by a quarter either way, so that a restarted server is not stormed.
  * Nothing is buffered here: `send` says whether the message left, and whoever owns the state sends it after `welcome`.
  */
 
@@ -26,7 +26,7 @@ import { outcomeOf, PROTOCOL, TOO_FAST } from './messages.js';
  */
 
 const FIRST_WAIT_MS = 200;
-const LAST_WAIT_MS = 10_000;
+const LAST_WAIT_MS = 5_000;
 const OPEN_MS = 10_000; // a socket that says nothing for so long after being asked for is given up
 const STEADY_MS = 5_000; // a connection that lasted less did not help: the waits go on growing
 const TOO_FAST_WAIT_MS = 15_000;

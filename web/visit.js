@@ -90,7 +90,7 @@ class Page {
     this.notices = new Notices();
     this.wakeLock = new WakeLock();
     this.arrivals = new Arrivals(seatId);
-    document.body.append(this.notices.root);
+    app.before(this.notices.root);
     watchTroubles(this);
     this.#listen();
   }
@@ -206,7 +206,7 @@ class Page {
     document.querySelector('dialog[open]')?.remove();
     const again = (/** @type {string} */ label) => [{ label, name: 'rejoin', run: () => this.join() }];
     if (outcome === 'left') showPage('left', { sign: 'leave', actions: again(texts.actions.rejoin) });
-    else if (outcome === 'taken') showPage('taken', { sign: 'devices', actions: again(texts.actions.here) });
+    else if (outcome === 'taken') showPage('taken', { sign: 'screen', actions: again(texts.actions.here) });
     else if (outcome === 'refused') {
       showPage('refused', { actions: [{ label: texts.actions.reload, name: 'reload', run: () => location.reload() }] });
     } else showPage(outcome, { sign: outcome === 'ended' ? 'check' : 'alert' });

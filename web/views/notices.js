@@ -18,7 +18,7 @@ export class Notices {
 
   /**
    * @param {string} key
-   * @param {Notice | null | false} notice  nothing: take it back
+   * @param {Notice | null | undefined | false} notice  nothing: take it back
    */
   set(key, notice) {
     const shown = this.#shown.get(key);

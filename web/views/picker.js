@@ -61,7 +61,8 @@ function fieldView(devices, device) {
     const current = track?.getSettings().deviceId ?? devices.chosen[device];
     const options = known.map((info, n) => ({ id: info.deviceId, name: info.label || texts.devices.nameless(label, n + 1) }));
     if (device === 'speaker' && !options.some(({ id }) => id === 'default')) options.unshift({ id: '', name: texts.devices.standard });
-    if (options.length === 0) options.push({ id: '', name: texts.devices.none(label) });
+    const denied = device !== 'speaker' && devices.problems.get(device) === 'denied';
+    if (options.length === 0) options.push({ id: '', name: denied ? texts.devices.denied(label) : texts.devices.none(label) });
     const signature = JSON.stringify(options);
     if (signature !== shown) {
       shown = signature;

@@ -5,6 +5,7 @@ import { icon } from '../icons.js';
 import { texts } from '../texts.js';
 import { pickerView } from './picker.js';
 import { selfVideo } from './picture.js';
+import { problemsOf } from './problems.js';
 import { toggleView } from './toggle.js';
 
 /**
@@ -84,16 +85,17 @@ function joinText({ problems, asking }) {
  * @param {import('../devices.js').Devices} devices
  */
 function renderProblems(list, devices) {
-  const wanted = [...devices.problems].map(([input, reason]) => texts.problems[input][reason]);
-  if (JSON.stringify(wanted) === list.dataset.shown) return; // the same words are not said twice
-  list.dataset.shown = JSON.stringify(wanted);
+  const found = problemsOf(devices);
+  const shown = JSON.stringify(found);
+  if (shown === list.dataset.shown) return; // the same words are not said twice
+  list.dataset.shown = shown;
   list.replaceChildren(
-    ...[...devices.problems.keys()].map((input, n) =>
+    ...found.map(({ what, reason, text }) =>
       element(
         'div',
-        { class: 'problem', 'data-test': `problem-${input}`, 'data-reason': devices.problems.get(input) },
-        icon(input === 'camera' ? 'camera-off' : 'microphone-off'),
-        element('p', {}, wanted[n]),
+        { class: 'problem', 'data-test': `problem-${what}`, 'data-reason': reason },
+        icon(what === 'microphone' ? 'microphone-off' : 'camera-off'),
+        element('p', {}, text),
         element('button', { type: 'button', class: 'button quiet small', onclick: () => void devices.open() }, texts.actions.retry),
       ),
     ),

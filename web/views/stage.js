@@ -1,10 +1,34 @@
-/** Everybody in the call, a shared screen first, and one's own small picture in the corner. */
+/**
+ * Everybody in the call. Two people: the other fills the stage and one's own small picture floats in the corner. More:
+ * all are tiles of one size, as large as fits. A shared screen takes the stage, and the people line up below it.
+ */
 
 import { element, setText } from '../element.js';
-import { icon } from '../icons.js';
 import { texts } from '../texts.js';
-import { selfVideo } from './picture.js';
-import { screenView, tileView } from './tile.js';
+import { screenView, selfView, tileView } from './tile.js';
+
+const GAP = 8; // px, as in call.css
+const SQUAREST = 0.75; // tiles are neither narrower …
+const WIDEST = 1.9; // … nor wider than this: width over height
+
+/**
+ * The size at which `count` tiles fill the space best, judged by how large a 16:9 picture becomes in them.
+ * @param {number} count
+ * @param {number} width
+ * @param {number} height
+ */
+export function arrange(count, width, height) {
+  if (count === 1) return { width, height };
+  let best = { width: 0, height: 0, scale: 0 };
+  for (let columns = 1; columns <= count; columns += 1) {
+    const rows = Math.ceil(count / columns);
+    const room = { width: (width - GAP * (columns - 1)) / columns, height: (height - GAP * (rows - 1)) / rows };
+    const tile = { width: Math.min(room.width, room.height * WIDEST), height: Math.min(room.height, room.width / SQUAREST) };
+    const scale = Math.min(tile.width / 16, tile.height / 9);
+    if (scale > best.scale) best = { ...tile, scale };
+  }
+  return { width: Math.floor(best.width), height: Math.floor(best.height) };
+}
 
 /**
  * @param {import('../protocol.js').Client} client
@@ -13,11 +37,21 @@ import { screenView, tileView } from './tile.js';
 export function stageView(client, devices) {
   /** @type {Map<string, ReturnType<typeof tileView>>} */ const tiles = new Map();
   /** @type {Map<string, ReturnType<typeof screenView>>} */ const screens = new Map();
-  const list = element('ul', { class: 'tiles', 'data-test': 'tiles' });
+  const own = selfView(devices);
+  const list = element('ul', { class: 'tiles', 'data-test': 'tiles' }, own.root);
   const alone = element('div', { class: 'alone', 'data-test': 'alone' }, element('h2'), element('p'));
-  const own = selfTile(devices);
-  const root = element('section', { class: 'stage', 'aria-label': texts.call.region }, list, alone, own.root);
+  const root = element('section', { class: 'stage', 'aria-label': texts.call.region }, alone, list);
 
+  const place = () => {
+    const { width, height } = list.getBoundingClientRect();
+    const people = tiles.size + (own.root.classList.contains('floating') ? 0 : 1);
+    const strip = Math.min(176, Math.max(96, height * 0.22));
+    const tile = screens.size
+      ? { width: Math.min((strip * 4) / 3, (width - GAP * (people - 1)) / people), height: strip }
+      : arrange(people, width, height);
+    list.style.setProperty('--tile-width', `${tile.width}px`);
+    list.style.setProperty('--tile-height', `${tile.height}px`);
+  };
   const render = () => {
     const others = [...client.people.values()].filter((person) => person.seat !== client.seat && person.phase === 'present');
     const sharing = others.filter((person) => person.screen && client.tracks(person.seat).screen);
@@ -27,15 +61,18 @@ export function stageView(client, devices) {
     for (const person of others) {
       tiles.get(person.seat)?.render(person, client.tracks(person.seat).video, client.speakers.includes(person.seat));
     }
+    own.render(client.speakers.includes(client.seat));
+    own.root.classList.toggle('floating', others.length < 2 && sharing.length === 0);
     list.dataset.count = String(others.length);
     list.classList.toggle('with-screen', sharing.length > 0);
-    list.hidden = others.length === 0;
     alone.hidden = others.length > 0;
     const audience = client.self?.role === 'clinician' ? 'clinician' : 'other';
     setText(/** @type {Element} */ (alone.firstChild), texts.call.alone[audience]);
     setText(/** @type {Element} */ (alone.lastChild), texts.call.aloneText[audience]);
-    own.render(client.speakers.includes(client.seat));
+    place();
   };
+  const observer = new ResizeObserver(place);
+  observer.observe(list);
   render();
   const offs = [
     client.on('people', render),
@@ -46,6 +83,7 @@ export function stageView(client, devices) {
   return {
     root,
     close() {
+      observer.disconnect();
       offs.forEach((off) => off());
       for (const tile of [...tiles.values(), ...screens.values()]) tile.close();
     },
@@ -73,24 +111,4 @@ function sync(views, people, make, list) {
     views.set(seat, view);
     list.append(view.root);
   }
-}
-
-/** @param {import('../devices.js').Devices} devices */
-function selfTile(devices) {
-  const video = selfVideo();
-  const muted = element('span', { class: 'badge' }, icon('microphone-off'));
-  const off = element('div', { class: 'avatar small', 'aria-hidden': 'true' }, icon('camera-off'));
-  const root = element('div', { class: 'self', 'data-test': 'self' }, video, off, element('div', { class: 'plate' }, muted, texts.you));
-  return {
-    root,
-    /** @param {boolean} speaking */
-    render(speaking) {
-      const camera = devices.sending('camera');
-      video.show(camera);
-      video.hidden = camera === null;
-      off.hidden = camera !== null;
-      muted.hidden = devices.sending('microphone') !== null;
-      root.classList.toggle('speaking', speaking);
-    },
-  };
 }

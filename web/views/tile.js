@@ -3,7 +3,7 @@
 import { element, setAttribute, setText } from '../element.js';
 import { icon, networkBars } from '../icons.js';
 import { texts } from '../texts.js';
-import { fit, picture } from './picture.js';
+import { fit, picture, selfVideo } from './picture.js';
 
 /**
  * @typedef {import('../messages.js').Participant} Participant
@@ -97,5 +97,25 @@ export function screenView(seat) {
       setText(name, texts.call.screenOf(person.name));
     },
     close: () => video.show(null),
+  };
+}
+
+/** One's own picture, as the others get it but mirrored. @param {import('../devices.js').Devices} devices */
+export function selfView(devices) {
+  const video = selfVideo();
+  const muted = element('span', { class: 'badge' }, icon('microphone-off'));
+  const off = element('div', { class: 'avatar off', 'aria-hidden': 'true' }, icon('camera-off'));
+  const root = element('li', { class: 'tile self', 'data-test': 'self' }, video, off, element('div', { class: 'plate' }, muted, element('span', { class: 'name' }, texts.you)));
+  return {
+    root,
+    /** @param {boolean} speaking */
+    render(speaking) {
+      const camera = devices.sending('camera');
+      video.show(camera);
+      video.hidden = camera === null;
+      off.hidden = camera !== null;
+      muted.hidden = devices.sending('microphone') !== null;
+      root.classList.toggle('speaking', speaking);
+    },
   };
 }

@@ -1,6 +1,7 @@
 /** Keeps the notes in step with what is wrong now, each with its way on. */
 
 import { texts } from '../texts.js';
+import { problemsOf } from './problems.js';
 
 /**
  * @param {object} given
@@ -26,14 +27,18 @@ export function watchTroubles({ notices, client, devices, sound }) {
       text: texts.call.yourScreen,
       action: { label: texts.call.unshare, run: () => devices.unshare() },
     });
-    for (const input of /** @type {const} */ (['microphone', 'camera'])) {
-      const reason = active ? devices.problems.get(input) : undefined;
-      notices.set(`problem-${input}`, reason ? {
-        text: texts.problems[input][reason],
-        tone: 'trouble',
-        action: { label: texts.actions.retry, run: () => void devices.open() },
-        closable: true,
-      } : null);
+    const found = active ? problemsOf(devices) : [];
+    for (const what of /** @type {const} */ (['microphone', 'camera', 'devices'])) {
+      const problem = found.find((one) => one.what === what);
+      notices.set(
+        `problem-${what}`,
+        problem && {
+          text: problem.text,
+          tone: 'trouble',
+          action: { label: texts.actions.retry, run: () => void devices.open() },
+          closable: true,
+        },
+      );
     }
   };
   client.on('session', connection);
