@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NewType
 
 from media.agreement import Agreement
-from media.engine import UpId
+from media.cap import SenderCap
+from media.engine import DownEstimate, UpId
 from media.floor import Floor
 from media.peer import OfferError, Peer, Site, Up
 from media.view import View
@@ -97,6 +98,8 @@ class _Participant:
     told_codec: str | None = None  # by the answer or by CodecWanted
     told_connected: bool = False
     heard_as: UpId | None = None
+    limit: SenderCap = field(default_factory=SenderCap)  # what it says it can take
+    capped_bps: int | None = None  # what it was asked to stay below
 
 
 class Room:
@@ -212,6 +215,7 @@ class Room:
         if participant.peer is None:
             participant.peer, participant.view = peer, View()
             peer.changed = lambda: self._peer_changed(participant)
+            peer.reported = lambda report: self._peer_reported(participant, report)
             self._site.engine.gate(peer.id, participant.admitted)
         self._hear_by(participant, peer.ups.get("microphone"))
         participant.told_codec = None if peer.sends is None else peer.sends.name
@@ -223,6 +227,7 @@ class Room:
         self._hear_by(participant, None)
         peer.close()
         participant.told_connected, participant.told_codec = False, None
+        participant.limit, participant.capped_bps = SenderCap(), None
 
     def _hear_by(self, participant: _Participant, microphone: Up | None) -> None:
         if participant.heard_as is not None:
@@ -244,6 +249,13 @@ class Room:
             self._drop(participant)
         self._settle()
 
+    def _peer_reported(self, receiver: _Participant, report: DownEstimate) -> None:
+        """In a visit of two, what the one can take bounds what the other sends; with more, nobody's downlink does."""
+        pair = self._pair()
+        if receiver in pair:
+            (sender,) = (one for one in pair if one is not receiver)
+            self._cap(sender, receiver.limit.update(report, self._site.clock()))
+
     # --- deciding -----------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
@@ -254,6 +266,10 @@ class Room:
         for participant in self._participants.values():
             if participant.peer is not None:
                 self._settle_slots(participant, participant.peer)
+        if not self._pair():
+            for participant in self._participants.values():
+                participant.limit = SenderCap()
+                self._cap(participant, None)
         speakers = self._floor.named(now)
         if speakers != self._told_speakers:
             self._told_speakers = speakers
@@ -288,6 +304,16 @@ class Room:
         if told != participant.told_slots:
             participant.told_slots = told
             self._emit(told)
+
+    def _pair(self) -> list[_Participant]:
+        """Those in the visit with media if they are two, else nobody."""
+        inside = [one for one in self._participants.values() if one.admitted and one.peer is not None]
+        return inside if len(inside) == 2 else []
+
+    def _cap(self, sender: _Participant, bitrate_bps: int | None) -> None:
+        if sender.peer is not None and sender.capped_bps != bitrate_bps:
+            sender.capped_bps = bitrate_bps
+            self._site.engine.cap(sender.peer.id, bitrate_bps)
 
     def _emit(self, event: RoomEvent) -> None:
         if not self._events:

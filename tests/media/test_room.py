@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from media import agreement
-from media.engine import DownId, Generation, PathDown, PathUp, PeerId, Speakers, SrtpKeys, UpId
+from media.engine import DownEstimate, DownId, Generation, PathDown, PathUp, PeerId, Speakers, SrtpKeys, UpId
 from media.plane import MediaPlane
 from media.room import (
     CodecWanted,
@@ -220,6 +220,42 @@ async def test_speakers_are_named_and_held(house: House) -> None:
     house.now += 5
     house.room.tick()
     assert await said() == [()]
+
+
+# --- two-party visits -------------------------------------------------------------------------------------------------
+
+
+def trouble(peer: PeerId, bitrate_bps: int) -> DownEstimate:
+    return DownEstimate(peer, bitrate_bps, loss=0.2, round_trip_s=0.1, sent_bps=bitrate_bps)
+
+
+async def test_what_one_can_take_bounds_what_the_other_sends(house: House) -> None:
+    a, b = await house.come("a"), await house.come("b")
+    house.engine.happen(trouble(a, 400_000))
+    assert house.engine.caps == {b: 400_000}
+    house.engine.happen(trouble(b, 600_000))
+    assert house.engine.caps == {a: 600_000, b: 400_000}
+    house.now += 6
+    house.engine.happen(DownEstimate(a, 900_000, loss=0.0, round_trip_s=0.1))
+    assert house.engine.caps == {a: 600_000, b: None}
+
+
+async def test_a_third_lets_everybody_go(house: House) -> None:
+    a, b = await house.come("a"), await house.come("b")
+    c = await house.come("c", admit=False)
+    house.engine.happen(trouble(a, 400_000), trouble(c, 300_000))
+    assert house.engine.caps == {b: 400_000}  # who waits takes nothing
+    house.room.admit(Name("c"))
+    assert house.engine.caps == {b: None}
+    house.engine.happen(trouble(a, 300_000), trouble(c, 300_000))
+    assert house.engine.caps == {b: None}
+
+
+async def test_a_receiver_that_goes_lets_the_sender_go(house: House) -> None:
+    a, b = await house.come("a"), await house.come("b")
+    house.engine.happen(trouble(a, 400_000))
+    house.room.leave(Name("a"))
+    assert house.engine.caps == {b: None}
 
 
 # --- the codec --------------------------------------------------------------------------------------------------------
