@@ -159,7 +159,7 @@ class MediaPlane:
                 heard.setdefault(hearer, []).append(up)
         self._hearing = {hearer for hearer, voices in heard.items() if voices}
         for hearer, voices in heard.items():
-            hearer.hear(voices)
+            _guard(hearer.hear, voices)
 
 
 def _bring_to(peer: Peer, event: DtlsReceived | PathUp | PathDown | DownEstimate) -> None:

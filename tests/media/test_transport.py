@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport, State
-from OpenSSL import SSL
 
 from media import transport
 from media.engine import SrtpKeys
 from media.transport import MAX_DATAGRAMS, Certificate, DtlsTransport, HandshakeError, Handshakes
+from tests.media.dtls import Client
 
 HOOKS = [
     (RTCDtlsTransport, "_do_handshake", "(self) -> None"),
@@ -33,44 +33,6 @@ async def test_members_of_aiortc_are_there() -> None:
     assert (plain._role, plain._state, plain._ssl, plain._task) == ("auto", State.NEW, None, None)
     assert plain._srtp_profiles
     assert {state.name for state in State} == {"NEW", "CONNECTING", "CONNECTED", "CLOSED", "FAILED"}
-
-
-class Client:
-    """A participant's side: a DTLS client whose datagrams go straight to the server and come straight back."""
-
-    def __init__(self, profiles: bytes = b"SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM") -> None:
-        self.certificate = RTCCertificate.generateCertificate()
-        context = SSL.Context(SSL.DTLS_METHOD)
-        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
-        context.use_certificate(self.certificate._cert)
-        context.use_privatekey(self.certificate._key)
-        if profiles:
-            context.set_tlsext_use_srtp(profiles)
-        self.ssl = SSL.Connection(context)
-        self.ssl.set_connect_state()
-        self.done = False
-        self.closed = False
-        self.send: Callable[[bytes], None] = lambda datagram: None
-
-    @property
-    def fingerprints(self) -> list[tuple[str, str]]:
-        return [(print_.algorithm, print_.value) for print_ in self.certificate.getFingerprints()]
-
-    def receive(self, datagram: bytes = b"") -> None:
-        if datagram:
-            self.ssl.bio_write(datagram)
-        try:
-            self.ssl.do_handshake()
-            self.done = True
-            self.ssl.recv(1)
-        except SSL.WantReadError:
-            pass
-        except SSL.ZeroReturnError:
-            self.closed = True
-        try:
-            self.send(self.ssl.bio_read(4000))
-        except SSL.WantReadError:
-            pass
 
 
 class Call:
