@@ -1,7 +1,10 @@
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api import call
 from api.problems import TABLE
 from api.routes import ROUTES, make_app
 from medinova_rt.config import load
@@ -28,10 +31,6 @@ def test_every_error_of_a_route_has_a_row(route: Any) -> None:
 
 async def everything(door: Door) -> list[tuple[Any, ...]]:
     """Return the whole store, audit trail included."""
-    import sqlite3
-
-    from api import call
-
     path = door.app[call.STORE]._path  # type: ignore[attr-defined]
     with sqlite3.connect(path) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -72,3 +71,12 @@ async def test_metrics_are_for_the_service(door: Door) -> None:
     assert (await door.ask("GET", "/metrics", key=None)).problem == (401, "not-authenticated")
     answer = await door.ask("GET", "/metrics", key=KEY)
     assert b"medinova_api_problem_not_found_total 1\n" in answer.body
+
+
+def test_every_route_and_problem_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rest.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    for route in ROUTES:
+        assert any(f"`{route.method}`" in row and f"`{route.template}`" in row for row in rows), route.operation
+    for kind, row in TABLE.items():
+        assert any(line.startswith(f"| `{kind.code}` | {row.status} |") for line in rows), kind.code

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from medinova_rt import config
@@ -125,3 +127,13 @@ def test_every_setting_says_what_it_is_for(name: str) -> None:
     description, accepts, _, _ = config.describe(name)
     assert description.endswith(".")
     assert accepts
+
+
+@pytest.mark.parametrize("name", config.FIELDS)
+def test_every_setting_has_its_row_in_the_manual(name: str) -> None:
+    _, _, default, unit = config.describe(name)
+    manual = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    (row,) = [line for line in manual.splitlines() if line.startswith(f"| `{name}` ")]
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert cells[2] == unit
+    assert (f"{default:g}" if isinstance(default, float) else str(default)) in cells[1]
