@@ -18,10 +18,11 @@ from medinova_rt.links import Grant, Links
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Store
 from medinova_rt.visits import OVER, Visits, still_on
-from signaling import participant, session
+from signaling import effects, participant, session
 from signaling.messages import ClientMessage, Close, Error, Hello, Restarting, VisitChanged
 from signaling.participant import Desk, Participant
-from signaling.rooms import LiveRoom, LiveRooms
+from signaling.room import LiveRoom
+from signaling.rooms import LiveRooms
 from signaling.session import Ending, Session
 from signaling.wheel import Wheel
 
@@ -137,16 +138,16 @@ class Hub:
         fresh = Session()
         for effect in fresh.receive(message):
             match effect:
-                case session.Enter(hello):
+                case effects.Enter(hello):
                     try:
                         return await self._enter(socket, knock, hello, fresh)
                     except DomainError as error:
                         self.counters.add(f"signaling.refused.{error.code}")
                         socket.send(Error(error.code, str(error)))
                         socket.close(CLOSE_CODES.get(error.code, TRY_AGAIN_LATER), error.code)
-                case session.Send(answer):
+                case effects.Send(answer):
                     socket.send(answer)
-                case session.Hang(code, reason):
+                case effects.Hang(code, reason):
                     socket.close(code, reason)
                 case _:
                     raise AssertionError("a session begins with its greeting")

@@ -20,9 +20,9 @@ from medinova_rt.errors import DomainError
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Store
 from medinova_rt.visits import State, Visits
-from signaling import session
+from signaling import effects, session
 from signaling.messages import Admit, ClientMessage, Close, Error, Network, Offer, ServerMessage, Status
-from signaling.rooms import LiveRoom
+from signaling.room import LiveRoom
 from signaling.session import Ending, Phase, Session
 from signaling.wheel import Timer, Wheel
 
@@ -65,6 +65,7 @@ class Attached:
 @dataclass(frozen=True, slots=True)
 class Detached:
     socket: Socket
+    by_page: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,9 @@ class Participant:
         if not self._post(Attached(socket, first)):
             socket.close(*Ending.OVERRUN.value)
 
-    def detach(self, socket: Socket) -> None:
-        self._post(Detached(socket))
+    def detach(self, socket: Socket, *, by_page: bool) -> None:
+        """The socket is gone; `by_page`: the page closed it in order."""
+        self._post(Detached(socket, by_page))
 
     def let_in(self) -> None:
         self._post(LetInside())
@@ -162,12 +164,12 @@ class Participant:
             case Attached(socket, first):
                 self._attach(socket)
                 admitted = self._room.presence.admitted(self.holder.seat)
-                effects = self._session.entered(admitted=admitted) if first else self._session.resumed()
-                await self._perform(effects)
-            case Detached(socket):
+                wanted = self._session.entered(admitted=admitted) if first else self._session.resumed()
+                await self._perform(wanted)
+            case Detached(socket, by_page):
                 if socket is self._socket:
                     self._socket = None
-                    self._session.lost(self._desk.wheel.now)
+                    self._session.lost(self._desk.wheel.now, by_page=by_page)
                     self._keep_waiting()
             case LetInside():
                 await self._perform(self._session.admitted())
@@ -193,44 +195,44 @@ class Participant:
 
     # --- effects ---
 
-    async def _perform(self, effects: list[session.Effect]) -> None:
-        for effect in effects:
+    async def _perform(self, wanted: list[effects.Effect]) -> None:
+        for effect in wanted:
             await self._do(effect)
 
-    async def _do(self, effect: session.Effect) -> None:
+    async def _do(self, effect: effects.Effect) -> None:
         seat, room, desk = self.holder.seat, self._room, self._desk
         match effect:
-            case session.Send(message):
+            case effects.Send(message):
                 self.send(message)
-            case session.Greet(resumed):
+            case effects.Greet(resumed):
                 room.greet(self, resumed=resumed)
-            case session.Negotiate(number, sdp):
+            case effects.Negotiate(number, sdp):
                 await self._negotiate(number, sdp)
-            case session.Show(status):
+            case effects.Show(status):
                 self._show(status)
-            case session.LetIn(who):
+            case effects.LetIn(who):
                 room.learn(await desk.visits.admit(self.holder, self.holder.visit, who, desk.clock()))
-            case session.Say(key, text):
+            case effects.Say(key, text):
                 room.said(await desk.visits.say(self.holder, key, text, desk.clock()), self)
-            case session.EndVisit():
+            case effects.EndVisit():
                 room.learn(await desk.visits.end(self.holder, self.holder.visit, desk.clock()))
-            case session.OpenGate(catch_up):
+            case effects.OpenGate(catch_up):
                 room.media.admit(Name(seat))
                 if catch_up:
                     room.catch_up(self)
-            case session.Appear():
+            case effects.Appear():
                 room.presence.appear(seat)
-            case session.Vanish():
+            case effects.Vanish():
                 if room.holds(self):
                     room.presence.vanish(seat)
-            case session.Hang(code, reason):
+            case effects.Hang(code, reason):
                 if self._socket:
                     self._socket.close(code, reason)
-            case session.LetGo():
+            case effects.LetGo():
                 room.unseat(self)
-            case session.Record(action):
+            case effects.Record(action):
                 await desk.visits.note(self.holder, action, self.holder.visit, desk.clock())
-            case session.Enter():
+            case effects.Enter():
                 raise AssertionError("a session that has entered does not enter again")
             case _:
                 assert_never(effect)

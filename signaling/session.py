@@ -9,13 +9,28 @@ here. Times are monotonic seconds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import assert_never
 
 from medinova_rt.access import Action
-from medinova_rt.ids import SeatId
 from medinova_rt.visits import State
+from signaling.effects import (
+    Appear,
+    Effect,
+    EndVisit,
+    Enter,
+    Greet,
+    Hang,
+    LetGo,
+    LetIn,
+    Negotiate,
+    OpenGate,
+    Record,
+    Say,
+    Send,
+    Show,
+    Vanish,
+)
 from signaling.messages import (
     PROTOCOL,
     Admit,
@@ -31,7 +46,6 @@ from signaling.messages import (
     Network,
     Offer,
     Pong,
-    ServerMessage,
     Status,
     VisitChanged,
 )
@@ -94,123 +108,13 @@ class Ending(Enum):
     FAILED = (Close.INTERNAL, "internal error")
 
 
-# --- effects ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Enter:
-    """Find out who it is, and feed in `entered`, or drop this session for the one to be resumed."""
-
-    hello: Hello
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    message: ServerMessage
-
-
-@dataclass(frozen=True, slots=True)
-class Greet:
-    """Send a `welcome` with all there is to know."""
-
-    resumed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Negotiate:
-    """Have the offer answered, and feed in `answered`."""
-
-    number: int
-    sdp: str
-
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    """Tell the others, and media where it is concerned."""
-
-    status: Status | Network
-
-
-@dataclass(frozen=True, slots=True)
-class LetIn:
-    seat: SeatId
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    key: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndVisit:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class OpenGate:
-    """Let media pass; `catch_up`: send the chat so far as well, which a waiting person was not shown."""
-
-    catch_up: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Appear:
-    """Show the others that the participant is here, with nothing on so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vanish:
-    """Show the others that the participant is away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hang:
-    """Close the socket, if there is one."""
-
-    code: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LetGo:
-    """Let go of the media and forget the session; the seat stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Leave an audit record of an act that changes no document."""
-
-    action: Action
-
-
-Effect = (
-    Enter
-    | Send
-    | Greet
-    | Negotiate
-    | Show
-    | LetIn
-    | Say
-    | EndVisit
-    | OpenGate
-    | Appear
-    | Vanish
-    | Hang
-    | LetGo
-    | Record
-)
-
-
-# --- the machine --------------------------------------------------------------------------------------------------
-
-
 class Session:
     def __init__(self) -> None:
         self.phase = Phase.GREETING
         self._answered: Answer | None = None
         self._shown: dict[type[ClientMessage], Status | Network] = {}
         self._lost_at: float | None = None  # since when there is no socket
+        self._page_gone = False
         self._hidden = False
 
     def receive(self, message: ClientMessage) -> list[Effect]:
@@ -257,14 +161,17 @@ class Session:
         self._answered = Answer(number, sdp)
         return [Send(self._answered)]
 
-    def lost(self, now: float) -> list[Effect]:
-        """The socket is gone; from now on `waited` decides what that means."""
-        self._lost_at = now
+    def lost(self, now: float, *, by_page: bool) -> list[Effect]:
+        """The socket is gone; from now on `waited` decides what that means.
+
+        `by_page`: it was closed in order, as a page does that is itself going (closed or reloaded), its media with it.
+        """
+        self._lost_at, self._page_gone = now, by_page
         return []
 
     def waited(self, now: float, *, path_up: bool) -> list[Effect]:
         """Time went by. Who is still seen and heard is not away, whatever became of the socket."""
-        if self.phase is Phase.OVER or self._lost_at is None or path_up:
+        if self.phase is Phase.OVER or self._lost_at is None or (path_up and not self._page_gone):
             return []
         if now - self._lost_at >= GRACE_S:
             return self.finish(Ending.FORGOTTEN)

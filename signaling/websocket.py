@@ -74,6 +74,7 @@ class Connection:
         self._flood = Flood(asyncio.get_running_loop().time())
         self._closing: tuple[int, str] | None = None
         self._unanswered = 0
+        self._by_page = False  # the client said goodbye, rather than being cut off or closed by us
         self._participant: Participant | None = None
         self._timer: Timer = hub.wheel.after(HELLO_S, self._hello_is_late)
         self._cutter: Timer | None = None
@@ -90,7 +91,7 @@ class Connection:
             if self._cutter:
                 self._cutter.cancel()
             if self._participant:
-                self._participant.detach(self)
+                self._participant.detach(self, by_page=self._by_page)
             self._hub.closed(self)
 
     # --- what participants and the hub use ---
@@ -121,6 +122,7 @@ class Connection:
             while self._closing is None:
                 frame = await self._socket.receive()
                 if frame.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED):
+                    self._by_page = frame.type is WSMsgType.CLOSE
                     break
                 await self._received(frame)
         except Exception:

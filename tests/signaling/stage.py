@@ -242,6 +242,10 @@ class Stage:
         return self.counters.snapshot().get(f"signaling.{name}", 0)
 
 
+def phases(participants: list[dict[str, Any]]) -> dict[str, str]:
+    return {each["seat"]: each["phase"] for each in participants}
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not condition():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from medinova_rt.access import TABLE, Action
 from medinova_rt.ids import SeatId
 from medinova_rt.visits import State
-from signaling import session
+from signaling.effects import Appear, Effect, Greet, Hang, LetGo, Negotiate, OpenGate, Record, Send, Show, Vanish
 from signaling.messages import (
     Admit,
     Answer,
@@ -27,7 +27,7 @@ from signaling.messages import (
     Status,
     VisitChanged,
 )
-from signaling.session import ACTIONS, GRACE_S, HOLD_S, TAKES, TRANSITIONS, Effect, Ending, Event, Phase, Session
+from signaling.session import ACTIONS, GRACE_S, HOLD_S, TAKES, TRANSITIONS, Ending, Event, Phase, Session
 
 SEAT = SeatId("sea-1")
 HELLO = Hello(protocol=1)
@@ -98,7 +98,7 @@ def test_what_each_message_does_in_each_phase(phase: Phase, effects: dict[str, l
 def test_what_is_refused_changes_nothing_and_names_its_offer(phase: Phase) -> None:
     spoken = make(phase)
     [refusal] = spoken.receive(HELLO)
-    assert refusal == session.Send(Error("wrong-state", "you were greeted already"))
+    assert refusal == Send(Error("wrong-state", "you were greeted already"))
     assert spoken.phase is phase
 
 
@@ -110,7 +110,7 @@ def test_the_table_has_an_arrow_to_the_end_from_everywhere_else() -> None:
 def test_coming_in_to_wait_then_let_in() -> None:
     spoken = Session()
     assert names(spoken.entered(admitted=False)) == ["Appear", "Greet"]
-    assert spoken.admitted() == [session.OpenGate(catch_up=True)]
+    assert spoken.admitted() == [OpenGate(catch_up=True)]
     assert spoken.phase is Phase.PRESENT
     assert spoken.admitted() == []
 
@@ -121,20 +121,20 @@ def test_coming_in_with_a_right_to_be_there() -> None:
 
 def test_another_protocol_is_told_ours() -> None:
     told, hang = Session().receive(Hello(protocol=7))
-    assert told == session.Send(Error("bad-input", "this server speaks protocol 1"))
-    assert isinstance(hang, session.Hang)
+    assert told == Send(Error("bad-input", "this server speaks protocol 1"))
+    assert isinstance(hang, Hang)
     assert hang.code == Close.BAD_MESSAGE
 
 
 @pytest.mark.parametrize(
     ("answered", "number", "expected"),
     [
-        ([], 1, session.Negotiate(1, "sdp")),
-        ([], 7, session.Negotiate(7, "sdp")),
-        ([1], 1, session.Send(Answer(1, "answer 1"))),
-        ([1], 2, session.Negotiate(2, "sdp")),
-        ([1, 2], 2, session.Send(Answer(2, "answer 2"))),
-        ([1, 2], 1, session.Send(Error("bad-input", "a later offer was answered already", 1))),
+        ([], 1, Negotiate(1, "sdp")),
+        ([], 7, Negotiate(7, "sdp")),
+        ([1], 1, Send(Answer(1, "answer 1"))),
+        ([1], 2, Negotiate(2, "sdp")),
+        ([1, 2], 2, Send(Answer(2, "answer 2"))),
+        ([1, 2], 1, Send(Error("bad-input", "a later offer was answered already", 1))),
     ],
 )
 def test_a_repeated_offer_gets_the_same_answer(answered: list[int], number: int, expected: Effect) -> None:
@@ -145,29 +145,32 @@ def test_a_repeated_offer_gets_the_same_answer(answered: list[int], number: int,
 
 
 @pytest.mark.parametrize(
-    ("after_s", "path_up", "effects"),
+    ("after_s", "path_up", "by_page", "effects"),
     [
-        (HOLD_S - 0.1, False, []),
-        (HOLD_S, False, ["Vanish"]),
-        (HOLD_S, True, []),
-        (GRACE_S - 0.1, False, ["Vanish"]),
-        (GRACE_S, False, ["Hang", "Vanish", "LetGo"]),
-        (GRACE_S * 100, True, []),
+        (HOLD_S - 0.1, False, False, []),
+        (HOLD_S, False, False, ["Vanish"]),
+        (HOLD_S, True, False, []),
+        (GRACE_S - 0.1, False, False, ["Vanish"]),
+        (GRACE_S, False, False, ["Hang", "Vanish", "LetGo"]),
+        (GRACE_S * 100, True, False, []),
+        (HOLD_S - 0.1, True, True, []),
+        (HOLD_S, True, True, ["Vanish"]),
+        (GRACE_S, True, True, ["Hang", "Vanish", "LetGo"]),
     ],
 )
-def test_how_long_a_socket_may_be_gone(after_s: float, path_up: bool, effects: list[str]) -> None:
+def test_how_long_a_socket_may_be_gone(after_s: float, path_up: bool, by_page: bool, effects: list[str]) -> None:
     spoken = make(Phase.PRESENT)
     assert spoken.waited(50.0, path_up=False) == []
-    spoken.lost(100.0)
+    spoken.lost(100.0, by_page=by_page)
     assert names(spoken.waited(100.0 + after_s, path_up=path_up)) == effects
 
 
 def test_away_is_told_once_and_forgotten_when_the_path_goes_too() -> None:
     spoken = make(Phase.PRESENT)
-    spoken.lost(0.0)
+    spoken.lost(0.0, by_page=False)
     assert spoken.waited(100.0, path_up=True) == []
     spoken = make(Phase.PRESENT)
-    spoken.lost(0.0)
+    spoken.lost(0.0, by_page=False)
     assert [names(spoken.waited(float(now), path_up=False)) for now in (3, 6, 9)] == [["Vanish"], [], []]
     assert names(spoken.waited(40.0, path_up=False)) == ["Hang", "Vanish", "LetGo"]
     assert spoken.phase is Phase.OVER
@@ -177,10 +180,10 @@ def test_resuming_says_again_what_was_on() -> None:
     spoken = make(Phase.PRESENT)
     spoken.receive(STATUS)
     spoken.receive(Network("poor"))
-    spoken.lost(0.0)
+    spoken.lost(0.0, by_page=False)
     spoken.waited(10.0, path_up=False)
-    shown = [session.Show(STATUS), session.Show(Network("poor"))]
-    assert spoken.resumed() == [session.Appear(), *shown, session.Greet(resumed=True)]
+    shown = [Show(STATUS), Show(Network("poor"))]
+    assert spoken.resumed() == [Appear(), *shown, Greet(resumed=True)]
     assert spoken.waited(1000.0, path_up=False) == []
 
 
@@ -189,17 +192,17 @@ def test_resuming_says_again_what_was_on() -> None:
 def test_an_ending_tells_closes_and_lets_go_once(phase: Phase, ending: Ending) -> None:
     spoken = make(phase)
     assert spoken.finish(ending, State.ENDED) == [
-        session.Send(VisitChanged(State.ENDED)),
-        session.Hang(*ending.value),
-        session.Vanish(),
-        session.LetGo(),
+        Send(VisitChanged(State.ENDED)),
+        Hang(*ending.value),
+        Vanish(),
+        LetGo(),
     ]
     assert spoken.finish(ending, State.ENDED) == []
     assert spoken.admitted() == []
 
 
 def test_leaving_is_recorded() -> None:
-    assert make(Phase.PRESENT).receive(Leave())[-1] == session.Record(Action.VISIT_LEAVE)
+    assert make(Phase.PRESENT).receive(Leave())[-1] == Record(Action.VISIT_LEAVE)
 
 
 MESSAGES = st.sampled_from(list(SAMPLES.values()))
@@ -210,7 +213,7 @@ STEPS = st.lists(
         st.tuples(st.just("receive"), OFFERS),
         st.tuples(st.just("answered"), st.integers(1, 5)),
         st.tuples(st.just("admitted"), st.none()),
-        st.tuples(st.just("lost"), st.none()),
+        st.tuples(st.just("lost"), st.booleans()),
         st.tuples(st.just("waited"), st.booleans()),
         st.tuples(st.just("resumed"), st.none()),
         st.tuples(st.just("finish"), st.sampled_from(Ending)),
@@ -239,7 +242,7 @@ def test_no_sequence_makes_it_raise_and_after_the_end_it_is_silent(
             case "admitted":
                 effects = spoken.admitted()
             case "lost":
-                effects = spoken.lost(now)
+                effects = spoken.lost(now, by_page=argument)
             case "waited":
                 now += 2.0
                 effects = spoken.waited(now, path_up=argument)
@@ -255,4 +258,4 @@ def test_no_sequence_makes_it_raise_and_after_the_end_it_is_silent(
 
 
 def sent_by(effects: list[Effect]) -> list[Any]:
-    return [effect.message for effect in effects if isinstance(effect, session.Send)]
+    return [effect.message for effect in effects if isinstance(effect, Send)]
