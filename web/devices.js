@@ -74,7 +74,7 @@ export class Devices extends Emitter {
    * @param {MediaTrackConstraints} picture
    * @param {MediaDevices | undefined} media  undefined on insecure pages
    */
-  constructor(picture, media = navigator.mediaDevices) {
+  constructor(picture, media) {
     super();
     this.picture = picture;
     this.media = media;

@@ -79,7 +79,7 @@ class Page {
   constructor(seat) {
     this.seat = seat;
     this.memory = new Memory(seatId, sessionStorage);
-    this.devices = new Devices(pictureWanted(location.search));
+    this.devices = new Devices(pictureWanted(location.search), navigator.mediaDevices);
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     this.client = new Client({
       url: `${scheme}://${location.host}/v1/visits/${visitId}/signal?seat=${seatId}`,
