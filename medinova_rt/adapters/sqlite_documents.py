@@ -53,11 +53,17 @@ def _value(field: str) -> str:
     return f"json_extract(body, '$.{field}')"
 
 
+def index_name(find: Find) -> str:
+    return "-".join(("find", find.collection, *find.equal, "by", find.ordered_by or "id"))
+
+
 def _index(find: Find) -> str:
     fields = [*find.equal, *([find.ordered_by] if find.ordered_by else [])]
-    name = "-".join(("find", find.collection, *find.equal, "by", find.ordered_by or "id"))
     columns = ", ".join([*map(_value, fields), "id"])
-    return f"CREATE INDEX IF NOT EXISTS \"{name}\" ON documents ({columns}) WHERE collection = '{find.collection}'"
+    return (
+        f'CREATE INDEX IF NOT EXISTS "{index_name(find)}" ON documents ({columns})'
+        f" WHERE collection = '{find.collection}'"
+    )
 
 
 def select(
@@ -92,7 +98,8 @@ def select(
             values += [after, after, last]
     order = "id" if find.ordered_by is None else f"{value}, id"
     sql = (
-        f"SELECT id, body, version, token, {value} FROM documents WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"  # noqa: S608
+        f'SELECT id, body, version, token, {value} FROM documents INDEXED BY "{index_name(find)}"'  # noqa: S608
+        f" WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
     )
     return sql, [*values, limit + 1]
 

@@ -183,9 +183,9 @@ class SqliteStore:
                 writer.execute("BEGIN IMMEDIATE")
                 return
             except sqlite3.OperationalError as error:
+                self._counts["busy"] += _is_busy(error)
                 if not _is_busy(error) or time.monotonic() >= deadline:
                     raise
-                self._counts["busy"] += 1
                 time.sleep(PAUSE_S)
 
     def _transact(self, writer: sqlite3.Connection, pending: _Pending) -> _Result:

@@ -117,7 +117,7 @@ def is_id(text: str) -> bool:
 
 
 def json_type(value: Any) -> str | None:
-    """What tells comparable values apart (1 is not true): its type in SQLite's words, None for what can't be compared."""
+    """What tells comparable values apart (1 is not true): its type in SQLite's words, None if it can't be."""
     match value:
         case bool():
             return "true" if value else "false"
