@@ -193,6 +193,7 @@ class People:
             await person.open(visit.links[role])
             await person.join()
             await clinician.admit(visit.names[role])
+            await person.sees_button("Chat")  # in the call
             found.append(person)
         return found
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e import pictures
 from tests.e2e.browsers import Camera
-from tests.e2e.marks import lag_ms
+from tests.e2e.marks import in_step
 from tests.e2e.people import People, Person
 from tests.e2e.polling import until
 from tests.e2e.server import Server
@@ -30,26 +30,20 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Camera:
 async def test_lips_are_in_step_also_after_a_slot_changed_its_person(
     server: Server, people: People, flash_and_beep: Camera
 ) -> None:
-    """The fake devices do not start together, so what arrives is held against what was sent."""
     visit = await server.create(clinician="Dr. Ada Byrne", patient="Sam Lee", carer="Kim Lee")
     clinician, patient = await people.meet(visit, "clinician", "patient", camera=flash_and_beep)
-    before = await _slot(clinician, visit.seats["patient"])
-    assert abs(await _drift_ms(patient, clinician, visit.seats["patient"])) <= LIP_SYNC_MS
+    await in_step(patient, clinician, visit.seats["patient"], LIP_SYNC_MS)
+    slots = await _slots(clinician, visit.seats["patient"])
     await patient.leave()
     await clinician.sees_text("Sam Lee left")
     (carer,) = await people.follow(visit, clinician, "carer", camera=flash_and_beep)
     await clinician.sees(visit.seats["carer"])
-    assert await _slot(clinician, visit.seats["carer"]) == before
-    assert abs(await _drift_ms(carer, clinician, visit.seats["carer"])) <= LIP_SYNC_MS
+    assert await _slots(clinician, visit.seats["carer"]) == slots
+    await in_step(carer, clinician, visit.seats["carer"], LIP_SYNC_MS)
 
 
-async def _slot(person: Person, seat: str) -> list[str]:
+async def _slots(person: Person, seat: str) -> list[str]:
     return [line.mid for line in await person.lines() if line.seat == seat]
-
-
-async def _drift_ms(speaker: Person, listener: Person, seat: str) -> float:
-    sent, got = await asyncio.gather(lag_ms(speaker, None), lag_ms(listener, seat))
-    return got - sent
 
 
 async def test_a_moving_camera_passes_a_megabit_soon_and_again_after_a_pause(
