@@ -43,9 +43,10 @@ def transport_feedback(
 ) -> list[TransportFeedback]:
     """Report `arrivals`: (unwrapped sequence, µs or None if lost) by rising sequence; numbers left out count as lost.
 
-    `media` must be an SSRC that the other side sends: libwebrtc drops feedback about any other without a word. Begin with the number after the last one reported, so that losses in front are said too. Several packets come back
-    where one can't hold it (a delta beyond ±8.19 s, more than MAX_STATUSES); the next `count` is the one given plus
-    their number. Losses at the end are not reported yet: what comes after may still prove them late.
+    `media` must be an SSRC that the other side sends: libwebrtc drops feedback about any other without a word. Begin
+    with the number after the last one reported, so that losses in front are said too. Several packets come back where
+    one can't hold it (a delta beyond ±8.19 s, more than MAX_STATUSES); the next `count` is the one given plus their
+    number. Losses at the end are not reported yet: what comes after may still prove them late.
     """
     reports: list[TransportFeedback] = []
     deltas: list[int | None] = []
