@@ -82,10 +82,11 @@ class Source:
         while self.next_at <= now:
             self.next_at += self.frame_s
             if not self.muted:
-                frames.append(self._frame())
+                frames.append(self.frame())
         return frames
 
-    def _frame(self) -> list[tuple[int, bytes]]:
+    def frame(self) -> list[tuple[int, bytes]]:
+        """Make the next one, whether it is due or not."""
         if self.kind == "audio":
             return [(0, bytes(self.size))]
         key, self.wants_key = self.wants_key, False

@@ -1,0 +1,67 @@
+"""The client's half of DTLS-SRTP: a real handshake, as a browser answering `setup:passive` makes it. Sans-I/O."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
+
+from media.engine import SrtpKeys
+
+PROFILE: Literal["SRTP_AEAD_AES_128_GCM"] = "SRTP_AEAD_AES_128_GCM"
+_KEY, _SALT = 16, 12
+
+
+class DtlsClient:
+    """`feed` it datagrams, send what `due` returns; `keys`, in the server's view, come with its end."""
+
+    def __init__(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .sign(key, hashes.SHA256())
+        )
+        self.fingerprint = ":".join(f"{octet:02X}" for octet in certificate.fingerprint(hashes.SHA256()))
+        self.keys: SrtpKeys | None = None
+        context = SSL.Context(SSL.DTLS_METHOD)
+        context.use_certificate(certificate)
+        context.use_privatekey(key)
+        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)  # the fingerprint is the server's to check
+        context.set_tlsext_use_srtp(PROFILE.encode())
+        self._ssl = SSL.Connection(context)
+        self._ssl.set_connect_state()
+
+    def feed(self, datagram: bytes) -> None:
+        self._ssl.bio_write(datagram)
+
+    def due(self) -> list[bytes]:
+        """Advance, and return the datagrams to send; call again after a second without an answer."""
+        if self.keys is None:
+            try:
+                self._ssl.do_handshake()
+                self._export()
+            except SSL.WantReadError:
+                self._ssl.DTLSv1_handle_timeout()
+        out = []
+        while True:
+            try:
+                out.append(self._ssl.bio_read(1500))
+            except SSL.WantReadError:
+                return out
+
+    def _export(self) -> None:
+        """Cut the exported secret into client key, server key, client salt, server salt (RFC 5764 §4.2)."""
+        secret = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (_KEY + _SALT))
+        keys, salts = secret[: 2 * _KEY], secret[2 * _KEY :]
+        self.keys = SrtpKeys(PROFILE, up=keys[:_KEY] + salts[:_SALT], down=keys[_KEY:] + salts[_SALT:])
