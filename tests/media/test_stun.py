@@ -120,6 +120,28 @@ def test_refused(data: bytes, sentence: str) -> None:
         stun.parse(data)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ("0006 0008 61626364", "STUN attribute is truncated"),
+        ("0006 0004 ff626364", "STUN username is malformed"),
+        ("0024 0003 61626300", "STUN attribute has a wrong length"),
+        ("8029 0004 61626364", "STUN attribute has a wrong length"),
+        ("0009 0002 61620000", "STUN attribute has a wrong length"),
+        ("0020 0008 0002 1234 01020304", "STUN address is malformed"),
+        ("0020 0004 0001 1234", "STUN address is malformed"),
+        ("0008 0004 01020304", "STUN message integrity is malformed"),
+        ("8028 0008 0102030405060708", "STUN fingerprint is malformed"),
+        ("8028 0004 01020304 0006 0000", "STUN fingerprint is malformed"),
+    ],
+)
+def test_attributes_refused(attributes: str, sentence: str) -> None:
+    body = bytes.fromhex(attributes)
+    header = b"\x00\x01" + len(body).to_bytes(2, "big") + stun.COOKIE.to_bytes(4, "big") + TRANSACTION
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        stun.parse(header + body)
+
+
 def test_captures_cut_anywhere_are_refused() -> None:
     for data in CAPTURED:
         for end in range(len(data)):
