@@ -154,10 +154,12 @@ class Hub:
         return None
 
     async def _enter(self, socket: Socket, knock: Knock, hello: Hello, fresh: Session) -> Participant | None:
+        action = session.ACTIONS[Hello]
         room = self.rooms.get(knock.visit)
         if room and hello.resume:
             if left := room.find(knock.seat, hello.resume):
                 assert isinstance(left, Participant)
+                access.require(left.holder, action, _own_seat(left.holder))
                 left.attach(socket)
                 self.counters.add("signaling.resumed")
                 return left
@@ -166,8 +168,7 @@ class Hub:
                 return None
         desk = self._desk
         who = await self._who(socket, knock, hello)
-        action = session.ACTIONS[Hello]
-        await access.guard(desk.store, who, action, access.Thing(who.clinic, who.visit, who.seat), desk.clock())
+        await access.guard(desk.store, who, action, _own_seat(who), desk.clock())
         await desk.visits.note(who, action, who.visit, desk.clock())
 
         def take_seat(room: LiveRoom) -> Participant:
@@ -210,6 +211,10 @@ class Hub:
             socket.send(VisitChanged(visit.state))  # whether it took place
         still_on(visit)
         return bearer
+
+
+def _own_seat(who: SeatHolder) -> access.Thing:
+    return access.Thing(who.clinic, who.visit, who.seat)
 
 
 def _fits(grant: Grant, knock: Knock) -> None:

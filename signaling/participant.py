@@ -284,6 +284,7 @@ class Participant:
         self._stop_waiting()
 
     def _keep_waiting(self) -> None:
+        self._stop_waiting()
         if self._session.phase is not Phase.OVER and not self._socket:
             self._timer = self._desk.wheel.after(session.HOLD_S, self._wait_on)
 

@@ -1,9 +1,10 @@
 """signaling/participant.py: a seat outlives its sockets, and one participant's trouble is no one else's."""
 
 from media.room import Name
-from signaling.messages import Close
-from signaling.participant import MAX_INBOX
-from signaling.session import GRACE_S, HOLD_S
+from medinova_rt.visits import Visit
+from signaling.messages import Close, ServerMessage
+from signaling.participant import MAX_INBOX, Participant
+from signaling.session import GRACE_S, HOLD_S, Ending
 from tests.signaling.stage import OFFER, Stage, phases, until
 
 
@@ -175,14 +176,70 @@ async def test_a_page_that_was_closed_is_away_soon_whatever_its_media_seems_to_d
     await first.next("participant", seat=patient, phase="away")
 
 
+class Line:
+    """A socket that only remembers how it was closed."""
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    def send(self, message: ServerMessage) -> None:
+        pass
+
+    def close(self, code: int, reason: str) -> None:
+        self.code = code
+
+
+def member(stage: Stage, visit: Visit, seat: int) -> Participant:
+    room = stage.hub.rooms.get(visit.id)
+    assert room is not None
+    [found] = [each for each in room.members if each.holder.seat == visit.seats[seat].id]
+    assert isinstance(found, Participant)
+    return found
+
+
+async def test_a_socket_that_resumes_just_too_late_is_sent_to_begin_anew(stage: Stage) -> None:
+    visit = await stage.visit()
+    page, line = await stage.join(visit, 0), Line()
+    left = member(stage, visit, 0)
+    left.finish(Ending.FORGOTTEN)
+    left.attach(line)
+    await until(lambda: line.code == Close.SILENT)
+    assert await page.over() == Close.SILENT
+
+
+async def test_a_socket_that_finds_the_queue_full_is_closed_too(stage: Stage) -> None:
+    visit = await stage.visit()
+    page, line = await stage.join(visit, 0), Line()
+    left = member(stage, visit, 0)
+    for _ in range(MAX_INBOX):
+        left.let_in()
+    left.attach(line)
+    assert line.code == Close.TOO_FAST
+    assert await page.over() == Close.TOO_FAST
+
+
+async def test_flapping_sockets_leave_one_timer(stage: Stage) -> None:
+    visit = await stage.visit()
+    page = await stage.join(visit, 0)
+    left = member(stage, visit, 0)
+    page.cut()
+    await until(lambda: stage.waiting(visit, 0))
+    for _ in range(5):
+        line = Line()
+        left.attach(line)
+        left.detach(line, by_page=False)
+        stage.pass_time(HOLD_S + 1)
+        await until(lambda: stage.waiting(visit, 0))
+    await until(left._inbox.empty)
+    assert len(stage.hub.wheel) == 1
+
+
 async def test_a_flood_of_happenings_ends_that_session_only(stage: Stage) -> None:
     visit = await stage.visit()
     first, second = await stage.meet(visit)
-    room = stage.hub.rooms.get(visit.id)
-    assert room is not None
-    [member] = [each for each in room.members if each.holder.seat == visit.seats[1].id]
+    crowded = member(stage, visit, 1)
     for _ in range(MAX_INBOX + 1):
-        member.let_in()
+        crowded.let_in()
     assert await second.over() == Close.TOO_FAST
     assert stage.count("overrun") == 1
     await first.settle()

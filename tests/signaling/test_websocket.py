@@ -9,10 +9,11 @@ from aiohttp import WSServerHandshakeError
 
 from media.room import Name, SpeakersChanged
 from medinova_rt.access import Role
+from medinova_rt.errors import Unavailable
 from signaling import hub, websocket
 from signaling.flood import LARGE_BYTES, MAX_BYTES
 from signaling.messages import Close
-from tests.signaling.stage import OFFER, ORIGIN, SERVICE, Stage, until
+from tests.signaling.stage import OFFER, ORIGIN, SERVICE, Stage, StageRoom, until
 
 # --- the way in ---
 
@@ -104,6 +105,43 @@ async def test_a_visit_that_is_over_says_so(stage: Stage) -> None:
     page = await stage.socket(visit, 0)
     await page.send("hello", protocol=1)
     assert await page.over() == Close.ENDED
+
+
+async def test_a_seat_of_a_visit_that_is_not_there(stage: Stage) -> None:
+    visit = await stage.visit()
+    elsewhere = Stage()
+    elsewhere.links = stage.links
+    page = await stage.socket(await elsewhere.visit(), 0)
+    await page.send("hello", protocol=1)
+    assert await page.over() == Close.NOT_FOUND
+    await stage.join(visit, 0)
+
+
+async def test_a_store_that_does_not_answer_sends_people_away_for_a_while(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def find(*_: object) -> None:
+        raise Unavailable("the store does not answer")
+
+    page = await stage.socket(await stage.visit(), 0)
+    monkeypatch.setattr(stage.visits, "find", find)
+    await page.send("hello", protocol=1)
+    assert await page.over() == hub.TRY_AGAIN_LATER
+    assert page.heard[-1]["code"] == "unavailable"
+
+
+async def test_a_visit_that_changes_all_the_time_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = stage.visits.chat_lines
+
+    async def chat_lines(*arguments: Any) -> Any:
+        await stage.hub.rooms.changed(visit.id)
+        return await lines(*arguments)
+
+    visit = await stage.visit()
+    monkeypatch.setattr(stage.visits, "chat_lines", chat_lines)
+    page = await stage.socket(visit, 0)
+    await page.send("hello", protocol=1)
+    assert await page.over() == hub.TRY_AGAIN_LATER
 
 
 async def test_another_protocol_is_refused_with_a_sentence(stage: Stage) -> None:
@@ -270,6 +308,35 @@ async def test_a_fault_ends_one_session_and_no_other(stage: Stage, caplog: pytes
     again = await stage.join(visit, 1)
     await again.settle()
     await clinician.settle()
+
+
+async def test_a_fault_while_coming_in_ends_that_socket(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def join(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    visit = await stage.visit()
+    with monkeypatch.context() as broken:
+        broken.setattr(StageRoom, "join", join)
+        page = await stage.socket(visit, 0)
+        await page.send("hello", protocol=1)
+        assert await page.over() == Close.INTERNAL
+    assert len(stage.hub.rooms) == 0
+    await stage.join(visit, 0)
+
+
+async def test_a_fault_while_letting_go_ends_nobody_else(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def close(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    other = await stage.join(await stage.visit(), 0)
+    page = await stage.join(await stage.visit(), 0)
+    monkeypatch.setattr(StageRoom, "close", close)
+    await page.send("leave")
+    assert await page.over() == 1000
+    await until(lambda: stage.count("failed") == 1)
+    await other.settle()
+    stage.pass_time(1)
+    monkeypatch.undo()
 
 
 async def test_stopping_tells_everyone_and_is_done_in_time(stage: Stage) -> None:
