@@ -22,7 +22,7 @@ from media.cap import SenderCap
 from media.engine import DownEstimate, UpId
 from media.floor import Floor
 from media.peer import OfferError, Peer, Site, Up
-from media.view import View
+from media.view import Shown, View
 
 __all__ = [
     "CodecWanted",
@@ -295,8 +295,7 @@ class Room:
         shared = {name: other.sharing_since for name, other in others.items() if other.sharing_since is not None}
         shown = participant.view.arrange([down.slot for down in peer.downs], list(others), self._floor.latest, shared)
         for down, one in zip(peer.downs, shown, strict=True):
-            source = None if one.who is None else others[one.who].peer
-            up = None if source is None else source.ups.get(one.source)
+            up = None if one.who is None else self._up(others[one.who], one)
             if peer.show(down, up) and up is not None and up.parameters.kind == "video":
                 self._site.engine.ask_key_frame(up.id)
         slots = tuple(Slot(one.slot.mid, one.slot.kind, one.slot.place, one.who) for one in shown)
@@ -304,6 +303,15 @@ class Room:
         if told != participant.told_slots:
             participant.told_slots = told
             self._emit(told)
+
+    def _up(self, other: _Participant, shown: Shown[Name]) -> Up | None:
+        """The track to show; None where two have no codec in common, for whom key frames would be asked for in vain."""
+        up = None if other.peer is None else other.peer.ups.get(shown.source)
+        codec = self._agreement.codec
+        if up is None or codec is None or shown.slot.kind == "audio":
+            return up
+        known = {one.codec for one in shown.slot.accepted.codecs}
+        return up if codec in known and codec in up.codecs else None
 
     def _pair(self) -> list[_Participant]:
         """Those in the visit with media if they are two, else nobody."""

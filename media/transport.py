@@ -11,7 +11,7 @@ threads (cffi lets go of the GIL), so that everyone else's packets and messages 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal, cast
 
 from aiortc.rtcdtlstransport import (
@@ -54,7 +54,7 @@ class Certificate(RTCCertificate):
             self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         return self._context
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 as in `a=fingerprint`, without the name of the hash."""
         return certificate_digest(self._cert, "sha-256")

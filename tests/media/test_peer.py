@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from media.engine import Codec, Generation, SrtpKeys
 from media.peer import OfferError, Peer, Site
@@ -150,6 +153,26 @@ def test_offers_of_real_browsers(bench: Bench, capture: Path) -> None:
         *(("video", f"person-{n}") for n in range(3)),
         ("video", "screen-0"),
     ]
+
+
+_CAPTURES = [path.read_bytes().decode() for path in sorted(DATA.glob("*.sdp"))]
+
+
+@given(st.sampled_from(_CAPTURES), st.sampled_from(_CAPTURES), st.randoms(use_true_random=False), st.integers(0, 30))
+def test_whatever_is_offered_is_answered_or_refused(first: str, second: str, random: Random, changes: int) -> None:
+    bench = Bench()
+    lines = second.splitlines()
+    for _ in range(changes):
+        at, to = random.randrange(len(lines)), random.randrange(len(lines))
+        lines[at] = random.choice(["", lines[to], lines[at][: random.randrange(30)], lines[at].swapcase()])
+    for sdp in (first, "\r\n".join(lines), first):
+        try:
+            answer = bench.peer.answer(sdp, None)
+        except OfferError:
+            continue
+        assert answer.startswith("v=0")
+        assert set(bench.engine.downs) == {down.id for down in bench.peer.downs}
+        assert set(bench.engine.ups) == {up.id for up in bench.peer.ups.values()}
 
 
 async def test_nothing_is_kept_before_the_path_is_up(bench: Bench) -> None:

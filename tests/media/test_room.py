@@ -297,6 +297,13 @@ async def test_the_change_is_told_before_the_slots(h264: House) -> None:
     assert kinds[-1] == "SlotsChanged"
 
 
+async def test_without_a_common_codec_there_is_sound_alone(h264: House) -> None:
+    a = await h264.come("a", codecs=("H264",), slots="av")
+    b = await h264.come("b", codecs=FIREFOX, slots="av")
+    assert (h264.seen(a), h264.seen(b)) == (f"{b}:microphone -", f"{a}:microphone -")
+    assert h264.engine.key_frames == []
+
+
 async def test_a_late_answer_says_the_codec_in_force(h264: House) -> None:
     await h264.come("a", codecs=FIREFOX)
     await h264.come("b", codecs=CHROMIUM)
