@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from media.codecs import OfferedCodec
 from media.engine import Address, DownParameters, Kind, UpParameters
 from media.rtp import ABS_SEND_TIME, AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSPORT_SEQUENCE
-from media.sdp import Offer, Section
+from media.sdp import Direction, Extension, Offer, Section
 
 _UP_EXTENSIONS = (MID, RID, REPAIRED_RID, AUDIO_LEVEL, TRANSPORT_SEQUENCE)
 _SLOT_EXTENSIONS = (MID, AUDIO_LEVEL, ABS_SEND_TIME)
@@ -21,7 +21,7 @@ _SLOT_EXTENSIONS = (MID, AUDIO_LEVEL, ABS_SEND_TIME)
 _UP_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
 _SLOT_FEEDBACK = ("goog-remb", "ccm fir", "nack", "nack pli")
 _OPUS = "minptime=10;useinbandfec=1"
-_REVERSED = {"sendrecv": "", "sendonly": "/recvonly", "recvonly": "/sendonly", "inactive": "/inactive"}
+_REVERSED = {"sendrecv": "", "sendonly": "/recvonly", "recvonly": "/sendonly"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class AcceptedUp:
             mid=section.mid,
             codecs={one.payload_type: one.codec for one in self.codecs},
             rtx={one.rtx: one.payload_type for one in self.codecs if one.rtx is not None},
-            extensions=_ids(section, _UP_EXTENSIONS),
+            extensions={uri: one.id for uri, one in _up_extensions(section).items()},
             rids=section.rids,
             ssrcs=section.ssrcs,
             rtx_ssrcs=section.rtx_ssrcs,
@@ -80,7 +80,7 @@ class AcceptedSlot:
             cname=self.cname,
             codecs={one.codec: one.payload_type for one in reversed(self.codecs)},
             rtx=rtx,
-            extensions=_ids(self.section, _SLOT_EXTENSIONS),
+            extensions={uri: one.id for uri, one in _slot_extensions(self.section).items()},
             first_sequence=first_sequence,
             first_timestamp=first_timestamp,
             clock_rate=self.codecs[0].clock_rate,
@@ -109,10 +109,10 @@ def write(offer: Offer, accepted: Mapping[str, Accepted], transport: Transport) 
     for section in offer.sections:
         match accepted.get(section.mid):
             case AcceptedUp() as up:
-                lines += _common(section, up.codecs, _UP_EXTENSIONS, _UP_FEEDBACK)
+                lines += _common(section, up.codecs, _up_extensions(section), _UP_FEEDBACK)
                 lines += ["a=recvonly", *_layers(section)]
             case AcceptedSlot() as slot:
-                lines += _common(section, slot.codecs, _SLOT_EXTENSIONS, _SLOT_FEEDBACK)
+                lines += _common(section, slot.codecs, _slot_extensions(section), _SLOT_FEEDBACK)
                 lines += ["a=sendonly", *_sources(slot)]
             case None:
                 lines += _rejected(section)
@@ -122,7 +122,7 @@ def write(offer: Offer, accepted: Mapping[str, Accepted], transport: Transport) 
 
 
 def _common(
-    section: Section, codecs: Sequence[OfferedCodec], extensions: Sequence[str], feedback: Sequence[str]
+    section: Section, codecs: Sequence[OfferedCodec], extensions: Mapping[str, Extension], feedback: Sequence[str]
 ) -> Iterator[str]:
     payload_types = [str(number) for one in codecs for number in (one.payload_type, one.rtx) if number is not None]
     yield f"m={section.media} 9 {section.protocol} {' '.join(payload_types)}"
@@ -130,10 +130,8 @@ def _common(
     yield f"a=mid:{section.mid}"
     yield "a=rtcp-mux"
     yield "a=rtcp-rsize"
-    for uri in extensions:
-        if uri in section.extensions:
-            extension = section.extensions[uri]
-            yield f"a=extmap:{extension.id}{_REVERSED[extension.direction]} {uri}"
+    for uri, extension in extensions.items():
+        yield f"a=extmap:{extension.id}{_REVERSED[extension.direction]} {uri}"
     for one in codecs:
         yield from _codec(one, feedback)
 
@@ -193,5 +191,14 @@ def _candidates(addresses: Sequence[Address]) -> Iterator[str]:
     yield "a=end-of-candidates"
 
 
-def _ids(section: Section, wanted: Sequence[str]) -> dict[str, int]:
-    return {uri: section.extensions[uri].id for uri in wanted if uri in section.extensions}
+def _up_extensions(section: Section) -> dict[str, Extension]:
+    return _agreed(section, _UP_EXTENSIONS, ("sendrecv", "sendonly"))
+
+
+def _slot_extensions(section: Section) -> dict[str, Extension]:
+    return _agreed(section, _SLOT_EXTENSIONS, ("sendrecv", "recvonly"))
+
+
+def _agreed(section: Section, wanted: Sequence[str], directions: Sequence[Direction]) -> dict[str, Extension]:
+    offered = section.extensions
+    return {uri: offered[uri] for uri in wanted if uri in offered and offered[uri].direction in directions}

@@ -148,6 +148,20 @@ def test_extensions_turn_around_for_the_answerer() -> None:
     assert "a=extmap:9/recvonly urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id" in camera
 
 
+@pytest.mark.parametrize(
+    ("direction", "up", "slot"),
+    [("", True, True), ("/sendonly", True, False), ("/recvonly", False, True), ("/inactive", False, False)],
+)
+def test_extensions_are_agreed_on_only_in_their_direction(direction: str, up: bool, slot: bool) -> None:
+    text = offer("chromium-156-join").replace(f"a=extmap:4 {MID}", f"a=extmap:4{direction} {MID}")
+    offered = sdp.parse(text)
+    accepted = accept(offered)
+    assert (MID in accepted["0"].parameters().extensions) is up
+    assert (MID in accepted["3"].parameters().extensions) is slot
+    lines = answer.write(offered, accepted, TRANSPORT).split("\r\n")
+    assert sum(line.endswith(MID) for line in lines) == 3 * up + 7 * slot
+
+
 def test_what_is_not_accepted_is_rejected_outside_the_bundle() -> None:
     session, _, data = write("chromium-156-data-channel")
     assert "a=group:BUNDLE 0" in session
