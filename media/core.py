@@ -77,14 +77,16 @@ class Core:
             self._remove_down(DownId(number))
 
     def gate(self, peer: PeerId, open: bool, now: float) -> None:
-        endpoint = self._endpoints[peer]
-        if endpoint.gate_open == open:
+        endpoint = self._endpoints.get(peer)
+        if endpoint is None or endpoint.gate_open == open:
             return
         endpoint.gate_open = open
         self._renew(endpoint, now)
 
     def send_dtls(self, peer: PeerId, datagram: bytes) -> None:
-        self._endpoints[peer].send_dtls(datagram)
+        endpoint = self._endpoints.get(peer)
+        if endpoint is not None:
+            endpoint.send_dtls(datagram)
 
     def set_keys(self, peer: PeerId, keys: SrtpKeys) -> None:
         endpoint = self._endpoints[peer]
@@ -104,16 +106,20 @@ class Core:
         return down
 
     def route(self, down: DownId, up: UpId | None, rid: str | None, now: float) -> None:
-        slot = self._downs[down]
-        slot.route(None if up is None else self._ups[up], rid, now)
-        self._attend(slot)
+        slot = self._downs.get(down)
+        if slot is not None:
+            slot.route(None if up is None else self._ups.get(up), rid, now)
+            self._attend(slot)
 
     def ask_key_frame(self, up: UpId) -> None:
-        for stream in self._ups[up].streams.values():
+        track = self._ups.get(up)
+        for stream in track.streams.values() if track is not None else ():
             stream.key_frames.ask()
 
     def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
-        self._endpoints[peer].cap(bitrate_bps)
+        endpoint = self._endpoints.get(peer)
+        if endpoint is not None:
+            endpoint.cap(bitrate_bps)
 
     def counters(self) -> Counter[str]:
         """Of everyone present and of what belongs to nobody; those of who has left are kept in the sum."""

@@ -7,7 +7,7 @@ import pytest
 from bench.participant import make_keys, up_parameters
 from bench.sources import camera, microphone
 from media import stun
-from media.engine import IceCredentials, PathDown, PathUp, SourceLost, Speakers
+from media.engine import DownId, IceCredentials, PathDown, PathUp, PeerId, SourceLost, Speakers, UpId
 from tests.media.twins import SERVER, Visit, credentials
 
 STRANGER = ("203.0.113.9", 9)
@@ -317,3 +317,12 @@ def test_ids_are_never_reused_and_removal_is_idempotent(visit: Visit) -> None:
         visit.engine.set_keys(one.peer, make_keys())
     with pytest.raises(KeyError):
         visit.engine.add_up(one.peer, up_parameters(camera()))
+
+
+def test_what_is_asked_of_those_gone_is_let_go(visit: Visit) -> None:
+    peer, up, down = PeerId(997), UpId(998), DownId(999)
+    visit.engine.gate(peer, True, visit.now)
+    visit.engine.send_dtls(peer, b"\x16")
+    visit.engine.cap(peer, 300_000)
+    visit.engine.route(down, up, None, visit.now)
+    visit.engine.ask_key_frame(up)
