@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
-HOLD_S = 1.0
+HOLD_S = 0.5
 
 T = TypeVar("T", bound=Hashable)
 
