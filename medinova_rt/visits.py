@@ -5,6 +5,7 @@ that loses reads again and decides again, a bounded number of times. Each use ca
 transact. Permission was asked before (`access.guard`, by the transport); here only state and bounds are checked.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -32,6 +33,10 @@ DEFAULT_LIFE = timedelta(hours=24)
 SHORTEST_LIFE = timedelta(minutes=1)
 LONGEST_LIFE = timedelta(days=31)
 ATTEMPTS = 8
+
+
+# Controls, line ends, overrides of writing direction; joiners stay, some scripts need them
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class State(StrEnum):
@@ -295,8 +300,8 @@ class Visits:
 
 def _seat(role: Role, name: str, expires_at: datetime, now: datetime, pointer: str) -> Seat:
     name = name.strip()
-    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
-        raise BadInput(f"a name has 1 to {MAX_NAME} printable characters", pointer)
+    if not 1 <= len(name) <= MAX_NAME or _UNFIT.search(name):
+        raise BadInput(f"a name has 1 to {MAX_NAME} characters, none of which controls a terminal or a line", pointer)
     return Seat(
         id=SeatId(new_id("sea", now)),
         role=role,

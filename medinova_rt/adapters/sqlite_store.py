@@ -36,6 +36,8 @@ MAX_GROUP = 512  # transacts in one commit
 BUSY_S = 10.0  # how long another process may hold the file before we say Unavailable
 PAUSE_S = 0.005
 
+COUNTS = ("transacts", "commits", "conflicts", "busy", "refused", "failed", "reads")
+
 T = TypeVar("T")
 _Result = list[Token] | DomainError
 
@@ -54,12 +56,13 @@ class SqliteStore:
     def __init__(self, path: Path, finds: Sequence[Find] = ()) -> None:
         self._path = path
         self._rules = Rules(finds)
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
         self._gate = threading.Condition()  # guards what follows
         self._pending: deque[_Pending] = deque()
         self._pending_bytes = 0
         self._pending_reads = 0
         self._closing = True  # until open
+        self._connections: list[sqlite3.Connection] = []
 
     async def open(self) -> None:
         """Make the file (mode 0600) where it is missing; raises Unavailable."""
@@ -81,7 +84,7 @@ class SqliteStore:
         await self._loop.run_in_executor(None, self._close_files)
 
     def counters(self) -> Mapping[str, int]:
-        """Totals since start: transacts, commits, conflicts, busy, refused, failed, reads; `pending` is now."""
+        """Totals since start by `COUNTS`, and the transacts `pending` now."""
         return {**self._counts, "pending": len(self._pending)}
 
     # --- reading ---
@@ -135,7 +138,7 @@ class SqliteStore:
     async def transact(self, writes: Sequence[Write]) -> list[Token]:
         """As the port says; raises Unavailable at the bound of the queue. Cancelled, it may or may not be done."""
         bodies = self._rules.bodies(writes)
-        answer: asyncio.Future[list[Token]] = self._loop.create_future()
+        answer: asyncio.Future[list[Token]] = asyncio.get_running_loop().create_future()
         size = sum(map(len, bodies))
         with self._gate:
             full = len(self._pending) >= MAX_PENDING_WRITES or self._pending_bytes + size > MAX_PENDING_BYTES
@@ -150,7 +153,10 @@ class SqliteStore:
     def _write_groups(self) -> None:
         while group := self._take():
             results = self._commit(group)
-            self._loop.call_soon_threadsafe(_answer, group, results)
+            try:
+                self._loop.call_soon_threadsafe(_answer, group, results)
+            except RuntimeError:
+                return  # the loop was closed without us: nobody is left to answer
 
     def _take(self) -> list[_Pending]:
         """Wait for transacts and take them; nothing only when closing and drained."""
@@ -163,7 +169,7 @@ class SqliteStore:
     def _commit(self, group: Sequence[_Pending]) -> list[_Result]:
         writer = self._writer
         try:
-            self._begin(writer)
+            self._patiently(lambda: writer.execute("BEGIN IMMEDIATE"))
             results = [self._transact(writer, pending) for pending in group]
             writer.execute("COMMIT")
         except Exception as error:  # whatever it is, the callers must hear of it and the thread go on
@@ -174,19 +180,6 @@ class SqliteStore:
         self._counts["commits"] += 1
         self._counts["transacts"] += len(group)
         return results
-
-    def _begin(self, writer: sqlite3.Connection) -> None:
-        """Take the write lock; SQLite's own wait gives up early in some states, so this asks again up to a deadline."""
-        deadline = time.monotonic() + BUSY_S
-        while True:
-            try:
-                writer.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                self._counts["busy"] += _is_busy(error)
-                if not _is_busy(error) or time.monotonic() >= deadline:
-                    raise
-                time.sleep(PAUSE_S)
 
     def _transact(self, writer: sqlite3.Connection, pending: _Pending) -> _Result:
         writer.execute("SAVEPOINT one")
@@ -208,34 +201,46 @@ class SqliteStore:
         try:
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its side files the same mode
             writer = self._connect()
-            deadline = time.monotonic() + BUSY_S
-            while True:
-                try:
-                    sqlite_documents.lay_out(writer, self._rules.finds)
-                    break
-                except sqlite3.OperationalError as error:  # two processes that start at once
-                    if not _is_busy(error) or time.monotonic() >= deadline:
-                        raise
-                    time.sleep(PAUSE_S)
+            self._patiently(lambda: sqlite_documents.lay_out(writer, self._rules.finds))
             for _ in range(READERS):
                 reader = self._connect()
                 reader.execute("PRAGMA query_only = ON")
                 self._readers.put(reader)
         except (sqlite3.Error, OSError) as error:
+            self._let_go()
             raise _unavailable(error) from error
+        except Unavailable:
+            self._let_go()
+            raise
         return writer
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        self._connections.append(connection)
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+    def _patiently(self, act: Callable[[], object]) -> None:
+        """Repeat while another process holds the file, up to a deadline: SQLite's own wait gives up early at times."""
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                act()
+                return
+            except sqlite3.OperationalError as error:
+                self._counts["busy"] += _is_busy(error)
+                if not _is_busy(error) or time.monotonic() >= deadline:
+                    raise
+                time.sleep(PAUSE_S)
+
+    def _let_go(self) -> None:
+        while self._connections:
+            self._connections.pop().close()
 
     def _close_files(self) -> None:
         self._thread.join()
         self._pool.shutdown()
-        while not self._readers.empty():
-            self._readers.get().close()
-        self._writer.close()
+        self._let_go()
 
 
 def _answer(group: Sequence[_Pending], results: Sequence[_Result]) -> None:

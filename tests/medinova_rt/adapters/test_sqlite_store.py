@@ -47,43 +47,6 @@ def thing(id: str, **fields: Any) -> Insert:
     return Insert("things", id, document(**fields))
 
 
-# --- grouping -----------------------------------------------------------------------------------------------------
-
-
-async def test_waiting_transacts_share_commits(store: SqliteStore) -> None:
-    await asyncio.gather(*(store.transact([thing(f"n{n}")]) for n in range(500)))
-    counts = store.counters()
-    assert (counts["transacts"], counts["pending"]) == (500, 0)
-    assert counts["commits"] < 50
-
-
-async def test_one_at_a_time_is_one_commit_each(store: SqliteStore) -> None:
-    for n in range(5):
-        await store.transact([thing(f"n{n}")])
-    assert store.counters()["commits"] == 5
-
-
-async def test_order_within_a_group_is_that_of_asking(store: SqliteStore) -> None:
-    results = await asyncio.gather(
-        *(store.transact([thing("one", size=n)]) for n in range(100)), return_exceptions=True
-    )
-    assert [isinstance(result, Conflict) for result in results] == [False] + [True] * 99
-    assert store.counters()["conflicts"] == 99
-
-
-async def test_a_cancelled_caller_hurts_nobody(store: SqliteStore) -> None:
-    async with asyncio.TaskGroup() as group:
-        waiting = [group.create_task(store.transact([thing(f"n{n}")])) for n in range(20)]
-        await asyncio.sleep(0)
-        for task in waiting[::2]:
-            task.cancel()
-    assert all(len(task.result()) == 1 for task in waiting[1::2])
-    await store.transact([thing("after")])
-
-
-# --- bounds -------------------------------------------------------------------------------------------------------
-
-
 class Held:
     """A second connection that holds the write lock."""
 
@@ -106,6 +69,61 @@ async def the_writer_waits(store: SqliteStore) -> asyncio.Future[list[Token]]:
         while store.counters()["pending"]:
             await asyncio.sleep(0.001)
     return first
+
+
+# --- grouping -----------------------------------------------------------------------------------------------------
+
+
+async def test_waiting_transacts_share_a_commit(store: SqliteStore, path: Path) -> None:
+    with Held(path):
+        first = await the_writer_waits(store)
+        asked = [asyncio.ensure_future(store.transact([thing(f"n{n}")])) for n in range(500)]
+        await asyncio.sleep(0)
+        assert store.counters()["pending"] == 500
+    await asyncio.gather(first, *asked)
+    counts = store.counters()
+    assert (counts["transacts"], counts["commits"], counts["pending"]) == (501, 2, 0)
+
+
+async def test_a_group_is_bounded(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_store, "MAX_GROUP", 10)
+    with Held(path):
+        first = await the_writer_waits(store)
+        asked = [asyncio.ensure_future(store.transact([thing(f"n{n}")])) for n in range(95)]
+        await asyncio.sleep(0)
+    await asyncio.gather(first, *asked)
+    assert store.counters()["commits"] == 11
+
+
+async def test_one_at_a_time_is_one_commit_each(store: SqliteStore) -> None:
+    for n in range(5):
+        await store.transact([thing(f"n{n}")])
+    assert store.counters()["commits"] == 5
+
+
+async def test_counts_are_there_from_the_start(store: SqliteStore) -> None:
+    assert set(store.counters()) == {*sqlite_store.COUNTS, "pending"}
+
+
+async def test_order_within_a_group_is_that_of_asking(store: SqliteStore) -> None:
+    results = await asyncio.gather(
+        *(store.transact([thing("one", size=n)]) for n in range(100)), return_exceptions=True
+    )
+    assert [isinstance(result, Conflict) for result in results] == [False] + [True] * 99
+    assert store.counters()["conflicts"] == 99
+
+
+async def test_a_cancelled_caller_hurts_nobody(store: SqliteStore) -> None:
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(store.transact([thing(f"n{n}")])) for n in range(20)]
+        await asyncio.sleep(0)
+        for task in waiting[::2]:
+            task.cancel()
+    assert all(len(task.result()) == 1 for task in waiting[1::2])
+    await store.transact([thing("after")])
+
+
+# --- bounds -------------------------------------------------------------------------------------------------------
 
 
 async def test_a_full_queue_refuses_and_counts(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +156,16 @@ async def test_too_many_reads_are_refused(store: SqliteStore, monkeypatch: pytes
     assert await store.get("things", "a") is None
 
 
+async def test_reading_does_not_wait_for_a_writer(store: SqliteStore, path: Path) -> None:
+    await store.transact([thing("a", size=1)])
+    with Held(path):
+        asked = asyncio.ensure_future(store.transact([thing("b", size=2)]))
+        assert await store.get("things", "b") is None
+        assert [row.id for row in (await store.find(BY_SIZE)).rows] == ["a"]
+    await asked
+    assert [row.id for row in (await store.find(BY_SIZE)).rows] == ["a", "b"]
+
+
 async def test_a_lock_held_too_long_is_unavailable(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +195,15 @@ async def test_close_finishes_what_waits_and_takes_no_more(path: Path) -> None:
         await store.transact([thing("late")])
     with pytest.raises(Unavailable, match="closed"):
         await store.get("things", "n1")
+
+
+async def test_before_it_is_open_it_is_unavailable(path: Path) -> None:
+    store = SqliteStore(path, FINDS)
+    with pytest.raises(Unavailable):
+        await store.transact([thing("early")])
+    with pytest.raises(Unavailable):
+        await store.get("things", "early")
+    await store.close()
 
 
 async def test_what_was_stored_is_there_after_reopening(path: Path) -> None:

@@ -143,4 +143,4 @@ def seen(page: Page) -> tuple[list[Any], str | None]:
 
 
 TestTwins = Twins.TestCase
-TestTwins.settings = settings(max_examples=settings().max_examples // 4, stateful_step_count=40)
+TestTwins.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=30)
