@@ -1,6 +1,5 @@
 """A room over the real engine with real browsers in it: a page that posts its offers, and no signalling."""
 
-import asyncio
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,14 +62,6 @@ class Person:
             return await self.received(shows, "energy", kind="audio") > before + 0.001
 
         await until(more, f"{self.name} hears {shows}", within_s)
-
-    async def up_bps(self, over_s: float) -> float:
-        """What the camera sends for that long."""
-        began = await self.stats()
-        await asyncio.sleep(over_s)
-        ended = await self.stats()
-        octets = ended["outbound"]["1:f"]["bytes"] - began["outbound"]["1:f"]["bytes"]
-        return cast(float, octets * 8000 / (ended["at"] - began["at"]))
 
     async def leave(self) -> None:
         self.meeting.room.leave(self.name)

@@ -46,14 +46,18 @@ async def test_two_see_and_hear_each_other(meeting: Meeting, kinds: tuple[Kind, 
 async def test_a_moving_camera_is_soon_at_a_megabit(meeting: Meeting) -> None:
     a, b = await meeting.enter("a", picture="moving"), await meeting.enter("b")
     for _ in range(2):
-        async with asyncio.timeout(5):
-            while await a.up_bps(0.5) < 1_000_000:
-                pass
+        # what the browser thinks it may send: what it does send, a busy machine may not keep up with
+        await until(lambda: allowed(a, 1_000_000), "the sender may send 1 Mbit/s", within_s=5)
         await b.sees("a")
         await a.do("camera", False)
         await until(lambda: is_still(b, "a"), "the camera is off")
         await a.do("camera", True)
     assert len(meeting.offers) == 2
+
+
+async def allowed(person: Person, bitrate_bps: float) -> bool:
+    stats = await person.stats()
+    return bool(min(stats["outbound"]["1:f"]["target"], stats["available"] or 0) > bitrate_bps)
 
 
 async def is_still(person: Person, shows: str) -> bool:
@@ -100,17 +104,21 @@ async def test_a_person_replaces_another_in_a_slot(meeting: Meeting) -> None:
     await asyncio.gather(a.sees("b"), b.sees("a"))
     steady = await a.received("b", "freezes") + await b.received("a", "freezes")
     slot = (await c.stats())["inbound"]["4"]
-    for speaker in (a, b) * 5:
+    for speaker in ((b, a) if c.slot("a") else (a, b)) * 5:
+        before = (await c.stats())["inbound"]["4"]["keyFrames"]
         meeting.speak(speaker)
+        await until(lambda before=before: key_frame(c, before), f"{speaker.name} comes in")  # type: ignore[misc]
         await c.sees(speaker.name)
     after = (await c.stats())["inbound"]["4"]
-    assert after["ssrc"] == slot["ssrc"]
-    assert after["keyFrames"] >= slot["keyFrames"] + 9
-    assert after["lost"] == 0
+    assert (after["ssrc"], after["lost"]) == (slot["ssrc"], 0)
     # on a machine that is too busy everybody's picture stutters; those who change must not do so more
     steady = await a.received("b", "freezes") + await b.received("a", "freezes") - steady
     assert after["freezes"] - slot["freezes"] <= steady
     assert len(meeting.offers) == 3
+
+
+async def key_frame(person: Person, before: int) -> bool:
+    return bool((await person.stats())["inbound"]["4"]["keyFrames"] > before)
 
 
 async def silent(meeting: Meeting) -> bool:
