@@ -134,8 +134,9 @@ class Context:
             assert isinstance(self._inner, str)
             return await self._browser.new_page(self._inner, self._camera.script, width, height)
         if self._inner is None:
+            phone = width < 600
             self._inner = await self._browser.new_context(
-                viewport={"width": width, "height": height}, reduced_motion="reduce"
+                viewport={"width": width, "height": height}, is_mobile=phone, has_touch=phone, reduced_motion="reduce"
             )
             await self._inner.add_init_script(self._camera.script)
             self._inner.set_default_timeout(15_000)

@@ -71,7 +71,8 @@ class Person:
         await self.page.reload()
 
     async def say(self, text: str) -> None:
-        await self.page.click("button", "Chat")
+        if not await self.page.offers("textbox", "Message"):
+            await self.page.click("button", "Chat")
         await self.page.fill("textbox", "Message", text)
         await self.page.press("Enter")
 
@@ -85,6 +86,10 @@ class Person:
         """Return the offer in force; a new one differs."""
         sdp: str = await self.page.evaluate("() => medinova.client.peer.pc.localDescription.sdp")
         return sdp
+
+    async def is_connected(self) -> bool:
+        """Whether the path for media is up."""
+        return bool(await self.page.evaluate("() => medinova.client.media === 'connected'"))
 
     async def session_is(self, state: str) -> bool:
         return bool(await self.page.evaluate("() => medinova.client.session") == state)

@@ -42,7 +42,7 @@ async def test_whoever_waits_is_neither_seen_nor_heard(server: Server, people: P
     await clinician.open(visit.links["clinician"])
     await clinician.join()
     await clinician.sees_button("Admit Sam Lee")
-    await patient.sees_text("Connection and devices ready")
+    await until(patient.is_connected, "the patient is connected")
     for person in (clinician, patient):
         assert [line for line in await person.lines() if line.seat or line.packets] == []
     await clinician.admit("Sam Lee")
