@@ -146,6 +146,18 @@ async def test_junk_before_the_handshake_is_survived(junk: bytes) -> None:
         call.dtls.close()
 
 
+async def test_a_lost_flight_is_said_again() -> None:
+    call = Call(Client())
+    lost: list[bytes] = []
+    deliver = call.dtls._wire._deliver
+    call.dtls._wire._deliver = lambda datagram: deliver(datagram) if lost else lost.append(datagram)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(call.run())
+        await until(lambda: call.dtls.connected)
+        call.dtls.close()
+    assert len(lost) == 1
+
+
 async def test_silence_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "HANDSHAKE_S", 0.01)
     handshakes = Handshakes()
