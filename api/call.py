@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from medinova_rt.access import Principal
 from medinova_rt.clinics import Clinics
@@ -47,6 +47,8 @@ PROTOCOL = web.AppKey("protocol", int)  # what signalling speaks
 WEB = web.AppKey("web", Path)  # the folder of the browser client
 
 REQUEST_ID = web.RequestKey("request_id", str)
+
+Instant = Annotated[datetime, Meta(tz=True)]  # RFC 3339
 
 B = TypeVar("B")
 

@@ -1,12 +1,11 @@
 """Exchanging a join link for what opens the visit: the seat's cookie, or a ticket where cookies don't reach."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from api.call import ENTRANCE, SETTINGS, Call, Reply
+from api.call import ENTRANCE, SETTINGS, Call, Instant, Reply
 from medinova_rt.ids import SeatId, VisitId
 from medinova_rt.links import COOKIE_LIFE, MAX_TOKEN
 
@@ -27,7 +26,7 @@ class Admission(Struct, frozen=True):
     seat: SeatId
     path: str
     ticket: str | None
-    expires_at: datetime
+    expires_at: Instant
 
 
 async def exchange(call: Call[Exchange]) -> web.Response:

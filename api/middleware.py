@@ -112,6 +112,7 @@ def security_headers(settings: Settings) -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",  # what a page or file of the client states itself stays
+        "Server": "MediNova RT",  # and not the versions of what it is made of
     }
     if settings.is_https:
         headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -1,5 +1,6 @@
 """OpenAPI 3.1 out of the route table: whatever serves a request also describes it, so the two cannot differ."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ HEADERS: Json = {
 
 def document(routes: Sequence[Route], *, version: str, public_url: str) -> Json:
     documented = [route for route in routes if route.tag != "pages"]
-    structs = [kind for route in documented for kind in (route.request, route.response) if kind]
+    structs = [kind for route in documented for kind in (route.request, route.response, *route.also.values()) if kind]
     _, schemas = msgspec.json.schema_components([*structs, Problem], ref_template="#/components/schemas/{name}")
     paths: Json = {}
     for route in documented:
@@ -69,10 +70,13 @@ def _operation(route: Route) -> Json:
         "operationId": route.operation,
         "tags": [route.tag],
         "summary": route.summary,
-        "description": (route.handler.__doc__ or route.summary).strip(),
+        "description": inspect.getdoc(route.handler) or route.summary,
         "security": [{scheme: []} for scheme in security(route)],
         "responses": {str(route.status): _success(route), **_failures(route)},
     }
+    for status, kind in route.also.items():
+        answer = operation["responses"].setdefault(str(status), {"description": route.summary, "content": {}})
+        answer["content"]["application/json"] = {"schema": _ref(kind.__name__)}
     if route.parameters:
         operation["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
@@ -88,7 +92,8 @@ def _success(route: Route) -> Json:
     if route.response:
         answer["content"] = {"application/json": {"schema": _ref(route.response.__name__)}}
     elif route.status != 204:
-        answer["content"] = {route.produces: {"schema": {"type": "string"}}}
+        kind = "object" if route.produces == "application/json" else "string"
+        answer["content"] = {route.produces: {"schema": {"type": kind}}}
     if route.status == 201:
         answer["headers"] = {"Location": {"$ref": "#/components/headers/Location"}}
     return answer

@@ -44,10 +44,17 @@ def page(document: Json) -> str:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
+    example = (
+        f'curl {document["servers"][0]["url"]}/v1/visits -H "Authorization: Bearer $KEY" '
+        "-H 'Content-Type: application/json' \\\n"
+        '  -d \'{"seats": [{"role": "clinician", "name": "Dr. Ada"}, {"role": "patient", "name": "Ben"}]}\''
+    )
     body = [
         f"<header><h1>{escape(info['title'])} <span class=soft>{escape(info['version'])}</span></h1>",
         f"<p>{escape(info['summary'])}. Programs read <a href='/openapi.json'>/openapi.json</a>; the WebSocket of a "
-        "visit is described at <a href='/asyncapi.json'>/asyncapi.json</a>.</p></header>",
+        "visit is described at <a href='/asyncapi.json'>/asyncapi.json</a>.</p>",
+        "<p>Make a visit with the service key, and send each person the link of their seat:</p>",
+        f"<pre class=wide tabindex=0 role=region aria-label=Example><code>{escape(example)}</code></pre></header>",
         "<nav aria-label=Operations><ul>",
         *(f"<li><a href='#{o['operationId']}'>{escape(o['summary'])}</a></li>" for _, _, o in operations),
         "<li><a href='#schemas'>Schemas</a></li><li><a href='#problems'>Problems</a></li></ul></nav><main>",

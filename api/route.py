@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -38,6 +38,7 @@ class Route:
     status: int = 200
     request: type[Struct] | None = None
     response: type[Struct] | None = None
+    also: Mapping[int, type[Struct]] = field(default_factory=dict)  # answers of other statuses that are no problems
     produces: str = "application/json"  # of an answer that is not a `response`
     errors: tuple[type[DomainError], ...] = ()  # those of its own; `problems` adds what any route of its kind may raise
     limited: bool = False  # strangers may only try so often

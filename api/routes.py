@@ -3,6 +3,8 @@
 The WebSocket of a visit is mounted beside it (signaling) and described at /asyncapi.json.
 """
 
+import functools
+
 import msgspec
 from aiohttp import web
 
@@ -24,15 +26,14 @@ EXCHANGES = (30, 2.0)  # at once, then one each two seconds
 
 async def openapi_json(call: Call[None]) -> web.Response:
     """This description, in OpenAPI 3.1."""
-    settings, version = call.app[SETTINGS], call.app[HEALTH].version
-    document = openapi.document(ROUTES, version=version, public_url=settings.public_url)
-    return web.Response(body=msgspec.json.encode(document), content_type="application/json", charset="utf-8")
+    document, _ = _description(call.app[HEALTH].version, call.app[SETTINGS].public_url)
+    return web.Response(body=document, content_type="application/json", charset="utf-8")
 
 
 async def docs(call: Call[None]) -> web.Response:
     """This description, to read."""
-    document = openapi.document(ROUTES, version=call.app[HEALTH].version, public_url=call.app[SETTINGS].public_url)
-    return web.Response(text=reference.page(document), content_type="text/html")
+    _, page = _description(call.app[HEALTH].version, call.app[SETTINGS].public_url)
+    return web.Response(text=page, content_type="text/html")
 
 
 async def docs_style(call: Call[None]) -> web.Response:
@@ -151,6 +152,7 @@ ROUTES: tuple[Route, ...] = (
         handler=health.readyz,
         action=Action.HEALTH_READ,
         response=Readiness,
+        also={503: Readiness},
         summary="Is the server ready?",
         tag="operations",
     ),
@@ -237,6 +239,13 @@ ROUTES: tuple[Route, ...] = (
         tag="pages",
     ),
 )
+
+
+@functools.lru_cache(maxsize=1)
+def _description(version: str, public_url: str) -> tuple[bytes, str]:
+    """Return /openapi.json and /docs, made once."""
+    document = openapi.document(ROUTES, version=version, public_url=public_url)
+    return msgspec.json.encode(document), reference.page(document)
 
 
 def make_app(settings: Settings) -> web.Application:

@@ -1,12 +1,12 @@
 """Visits, their seats and links, for the systems of a clinic."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from api.call import LINKS, ROOMS, SETTINGS, VISITS, Call, Reply
+from api.call import LINKS, ROOMS, SETTINGS, VISITS, Call, Instant, Reply
 from medinova_rt.access import Role, Service
 from medinova_rt.ids import LinkId, SeatId, VisitId
 from medinova_rt.visits import DEFAULT_LIFE, LONGEST_LIFE, MAX_NAME, MAX_SEATS, SHORTEST_LIFE, Link, Seat, State, Visit
@@ -31,7 +31,7 @@ class LinkView(Struct, frozen=True):
 
     id: LinkId
     url: str
-    expires_at: datetime
+    expires_at: Instant
     revoked: bool
 
 
@@ -50,8 +50,8 @@ class VisitView(Struct, frozen=True):
 
     id: VisitId
     state: State
-    created_at: datetime
-    expires_at: datetime
+    created_at: Instant
+    expires_at: Instant
     seats: list[SeatView]
 
 

@@ -49,6 +49,8 @@ def main() -> int:
     except (SettingError, CannotStart) as error:
         print(f"medinova cannot start: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before the server listens to signals itself
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,7 +159,10 @@ def _greeting(app: web.Application, links: dict[Role, str]) -> str:
 def _qr_code(text: str) -> str:
     drawn = io.StringIO()
     segno.make(text, error="l").terminal(drawn, border=2, compact=True)
-    return drawn.getvalue()
+    if not sys.stdout.isatty():
+        return drawn.getvalue()
+    # white on black, whatever the terminal's own colours: inverted, some phones don't read it
+    return "".join(f"\x1b[97;40m{line}\x1b[0m\n" for line in drawn.getvalue().splitlines())
 
 
 if __name__ == "__main__":

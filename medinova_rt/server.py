@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from api import call, caller, routes
+from api import call, caller, malformed, routes
 from media.engine import Address, Engine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
@@ -57,21 +57,20 @@ class CannotStart(Exception):
     """Carries one sentence for whoever started the server."""
 
 
-def make(settings: Settings, addresses: MediaAddresses, health: Health) -> web.Application:
+def make(settings: Settings, addresses: MediaAddresses, health: Health, counters: Counters) -> web.Application:
     """Return the application, its parts made and not yet opened. `settings.on_port` was applied."""
     data = Path(settings.data)
-    counters, clock = Counters(), utc_now
     store = SqliteStore(data / DATABASE, FINDS)
-    work = Jobs(store, clock)
-    links = Links((settings.secret or kept_key(data / "secret.key")).encode())
+    work = Jobs(store, utc_now)
+    links = Links((settings.secret or _key(data / "secret.key")).encode())
     engine = ReferenceEngine(addresses.bound, settings.media_port)
     plane = MediaPlane(engine, _preference(settings.video_codec), _announced(settings, addresses))
     held = Visits(store, work.wake)
-    hub = Hub(store, links, held, plane, counters, clock)
+    hub = Hub(store, links, held, plane, counters, utc_now)
 
     app = routes.make_app(settings)
     app[call.SETTINGS] = settings
-    app[call.SERVICE_KEY] = settings.service_key or kept_key(data / "service.key")
+    app[call.SERVICE_KEY] = settings.service_key or _key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
     app[call.STORE] = store
     app[call.CLINICS] = Clinics(store)
@@ -81,7 +80,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health) -> web.A
     app[call.ROOMS] = hub.rooms
     app[call.HEALTH] = health
     app[call.COUNTERS] = counters
-    app[call.CLOCK] = clock
+    app[call.CLOCK] = utc_now
     app[call.PROTOCOL] = PROTOCOL
     app[call.WEB] = WEB
     app[JOBS], app[ENGINE], app[PLANE], app[HUB] = work, engine, plane, hub
@@ -102,13 +101,14 @@ async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[
     """
     tls = _tls(settings)
     _keep_folder(Path(settings.data))
-    with contextlib.ExitStack() as bound:
+    with contextlib.ExitStack() as bound, malformed.counted(counters := Counters()) as logger:
         sockets = [bound.enter_context(each) for each in _listen(settings)]
         settings = settings.on_port(sockets[0].getsockname()[1], host)
         health = Health(version("medinova-rt"), settings.public_url)
-        app = make(settings, await media_addresses(settings), health)
+        app = make(settings, await media_addresses(settings), health, counters)
         runner = web.AppRunner(
             app,
+            logger=logger,
             access_log=None,  # api.middleware writes one that is fit to be kept
             auto_decompress=False,  # no compressed body is taken, so none can swell
             shutdown_timeout=settings.stop_s / 10,  # for requests under way, spent twice
@@ -139,7 +139,10 @@ async def _stop(runner: web.AppRunner, app: web.Application) -> None:
 async def open_store(app: web.Application) -> AsyncIterator[None]:
     store = app[call.STORE]
     assert isinstance(store, SqliteStore)
-    await store.open()
+    try:
+        await store.open()
+    except Unavailable as error:
+        raise CannotStart(f"MEDINOVA_DATA: {DATABASE} cannot be opened.") from error
     app[call.HEALTH].add("store", lambda: store.get(clinics.COLLECTION, clinics.DEMO.id))
     await app[call.CLINICS].ensure(clinics.DEMO)
     yield
@@ -245,6 +248,13 @@ def _keep_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotStart("MEDINOVA_DATA is no folder that this user can make or use.") from error
+
+
+def _key(file: Path) -> str:
+    try:
+        return kept_key(file)
+    except OSError as error:
+        raise CannotStart(f"MEDINOVA_DATA: {file.name} cannot be read, made, or holds no key.") from error
 
 
 def _start_line(health: Health) -> dict[str, object]:

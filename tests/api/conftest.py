@@ -1,5 +1,6 @@
 """The REST application on a free port of loopback, over a SQLite file, with rooms that write down what they hear."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +10,12 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from yarl import URL
 
 from api import call
-from api.routes import make_app
+from api.openapi import document
+from api.routes import ROUTES, make_app
 from medinova_rt import audit, clinics, entrance, jobs, visits
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import Clinics
@@ -45,6 +48,22 @@ class Rooms:
 
     async def changed(self, visit: VisitId) -> None:
         self.told.append(("changed", visit))
+
+
+DOCUMENT = document(ROUTES, version="1.2.3", public_url="http://localhost")
+
+
+def check(method: str, path: str, answer: "Answer") -> None:
+    """Assert that the answer is one that the OpenAPI document promises."""
+    for template, methods in DOCUMENT["paths"].items():
+        pattern = re.sub(r"{\w+}", "[^/]+", template)
+        if re.fullmatch(pattern, path) and (operation := methods.get(method.lower())):
+            content = operation["responses"][str(answer.status)].get("content", {})
+            kind = answer.headers.get("Content-Type", "").partition(";")[0]
+            assert kind in content if answer.body else not content
+            if answer.body and kind.endswith("json"):
+                schema = {**content[kind]["schema"], "components": DOCUMENT["components"]}
+                assert Draft202012Validator(schema).is_valid(answer.json), (method, template, answer.status)
 
 
 class Clock:
@@ -88,7 +107,9 @@ class Door:
         headers |= more.pop("headers", {})
         url = URL(self.url + path, encoded=True)
         async with self.session.request(method, url, headers=headers, allow_redirects=False, **more) as response:
-            return Answer(response.status, response.headers, await response.read())
+            answer = Answer(response.status, response.headers, await response.read())
+        check(method, path.partition("?")[0], answer)
+        return answer
 
     async def visit(self, seats: list[Json] = SEATS, **more: Any) -> Json:
         answer = await self.ask("POST", "/v1/visits", json={"seats": seats, **more})

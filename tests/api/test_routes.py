@@ -1,3 +1,4 @@
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -6,8 +7,10 @@ import pytest
 
 from api import call
 from api.problems import TABLE
+from api.route import Route
 from api.routes import ROUTES, make_app
 from medinova_rt.config import load
+from medinova_rt.errors import DomainError, TooFast
 from tests.api.conftest import KEY, Door, token
 
 
@@ -27,6 +30,21 @@ def test_the_table_is_all_that_is_served() -> None:
 def test_every_error_of_a_route_has_a_row(route: Any) -> None:
     assert all(kind in TABLE for kind in route.problems)
     assert 500 in {TABLE[kind].status for kind in route.problems}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+async def test_every_error_of_a_route_is_answered_as_documented(
+    door: Door, route: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = re.sub(r"{\w+}", "x", route.template)
+    for kind in route.problems:
+
+        def fail(*given: object, kind: type[DomainError] = kind) -> None:
+            raise TooFast("x", 1) if kind is TooFast else kind("x")
+
+        monkeypatch.setattr("api.caller.address", fail)
+        answer = await door.ask(route.method, path)  # which compares it with the document
+        assert answer.problem == (TABLE[kind].status, kind.code)
 
 
 async def everything(door: Door) -> list[tuple[Any, ...]]:

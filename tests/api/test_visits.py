@@ -1,7 +1,12 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from api import call
+from medinova_rt import audit
+from medinova_rt.access import Role, Service
+from medinova_rt.ids import ClinicId
 from tests.api.conftest import SEATS, Door, token
 
 
@@ -194,3 +199,46 @@ async def test_other_schemes_than_bearer_are_refused(door: Door) -> None:
     for scheme in ("Basic", "Token", ""):
         headers = {"Authorization": f"{scheme} service-key-of-the-tests-0123456789"}
         assert (await door.ask("GET", "/v1/visits/x", headers=headers)).problem == (401, "not-authenticated")
+
+
+async def test_another_clinics_visit_is_not_found_and_the_try_leaves_a_record(door: Door) -> None:
+    other = Service(ClinicId("cli-other"))
+    visit = await door.app[call.VISITS].create(other, [(Role.PATIENT, "Ben")], datetime.now(UTC))
+    names = {"visit": visit.id, "seat": visit.seats[0].id, "link": visit.seats[0].links[0].id}
+    for method, path, body in PATHS:
+        assert (await door.ask(method, path.format(**names), json=body)).problem == (404, "not-found")
+    trail = await audit.trail(door.app[call.STORE], visit.id)
+    assert [(record.actor_kind, record.outcome) for record in trail] == [
+        ("service", "done"),
+        *[("service", "denied")] * len(PATHS),
+    ]
+
+
+async def test_the_service_key_opens_no_seat(door: Door) -> None:
+    visit = await door.visit()
+    answer = await door.ask("GET", f"/v1/visits/{visit['id']}/seats/{visit['seats'][0]['id']}")
+    assert answer.problem == (403, "forbidden")
+
+
+async def test_each_act_leaves_an_audit_record(door: Door) -> None:
+    visit = await door.visit()
+    place = f"/v1/visits/{visit['id']}"
+    seat = visit["seats"][1]
+    cookie = await door.cookie(seat)
+    await door.ask("GET", place)
+    await door.ask("GET", f"{place}/seats/{seat['id']}", key=None, headers={"Cookie": cookie})
+    await door.ask("POST", f"{place}/seats", json={"role": "carer", "name": "Cleo"})
+    await door.ask("POST", f"{place}/seats/{seat['id']}/links")
+    await door.ask("DELETE", f"{place}/links/{seat['links'][0]['id']}")
+    await door.ask("POST", f"{place}/end")
+    trail = await audit.trail(door.app[call.STORE], visit["id"])
+    assert [(record.actor_kind, record.action, record.address) for record in trail] == [
+        ("service", "visit.create", "127.0.0.1"),
+        ("patient", "link.exchange", "127.0.0.1"),
+        ("service", "visit.read", "127.0.0.1"),
+        ("patient", "seat.read", "127.0.0.1"),
+        ("service", "seat.add", "127.0.0.1"),
+        ("service", "link.add", "127.0.0.1"),
+        ("service", "link.revoke", "127.0.0.1"),
+        ("service", "visit.end", "127.0.0.1"),
+    ]

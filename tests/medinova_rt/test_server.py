@@ -128,6 +128,34 @@ async def test_a_socket_of_another_origin_is_refused_before_it_opens(
     assert refused.value.status == 403
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET * HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nCookie: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\r\n",
+    ],
+)
+async def test_what_is_not_http_is_refused_and_counted_and_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    async with running(settings(tmp_path, LISTEN_HOST="127.0.0.1")) as app:
+        caplog.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", app[call.SETTINGS].listen_port)
+        writer.write(data)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert answer.split(b" ")[1] == b"400"
+        assert app[call.COUNTERS].snapshot()["api.malformed"] == 1
+        assert caplog.records == []
+
+
 async def test_it_stops_in_time_with_sockets_and_requests_open(
     tmp_path: Path, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +218,7 @@ async def test_it_serves_https(tmp_path: Path) -> None:
         ({"LISTEN_HOST": "203.0.113.1"}, "MEDINOVA_LISTEN_HOST"),
         ({"LISTEN_HOST": "no such host"}, "MEDINOVA_LISTEN_HOST"),
         ({"DATA": "/proc/none"}, "MEDINOVA_DATA"),
+        ({"DATA": "{broken}"}, "secret.key cannot be read"),
         ({"TLS_CERTIFICATE": "/none", "TLS_KEY": "/none"}, "MEDINOVA_TLS_CERTIFICATE"),
         ({"MEDIA_ADDRESSES": "203.0.113.1"}, "set MEDINOVA_MEDIA_PORT too"),
     ],
@@ -200,9 +229,10 @@ async def test_what_stands_in_the_way_is_said(tmp_path: Path, more: dict[str, st
     (tcp,) = listen("127.0.0.1", 0)
     port = tcp.getsockname()[1]
     tcp.listen()
+    (tmp_path / "secret.key").touch()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", port))
-        given = {name: value.format(taken=port) for name, value in more.items()}
+        given = {name: value.format(taken=port, broken=tmp_path) for name, value in more.items()}
         with pytest.raises(CannotStart, match=text):
             async with running(settings(tmp_path, LISTEN_HOST=given.pop("LISTEN_HOST", "127.0.0.1"), **given)):
                 pass
