@@ -11,6 +11,7 @@ Clocks of several nodes may differ by less than `SPARE`.
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -36,6 +37,8 @@ BACKOFF = timedelta(seconds=1)  # after the first failure; doubles
 LONGEST_BACKOFF = timedelta(hours=1)
 MAX_RUNNING = 16  # jobs of one runner at a time
 POLL = timedelta(seconds=1)  # for jobs that other processes leave
+
+COUNTS = ("done", "failed", "dead", "overtaken")
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +88,11 @@ class Jobs:
         self._chance = chance
         self._awake = asyncio.Event()
         self._running = 0
+        self._counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+
+    def counters(self) -> Mapping[str, int]:
+        """Totals since start by `COUNTS`, and the jobs `running` now."""
+        return {**self._counts, "running": self._running}
 
     def wake(self) -> None:
         """Look at once: a job was left, or one slot is free."""
@@ -137,7 +145,7 @@ class Jobs:
             log.error("job %s cannot be read: %s", row.id, type(error).__name__)
             return None
         if before.attempts >= MAX_ATTEMPTS:  # its runner died each time, perhaps of it
-            await self._put(before, row.token, replace(before, state=State.DEAD, error="lease-ended"))
+            await self._put(before, row.token, self._died(before, "lease-ended"))
             return None
         held = replace(before, due_at=now + LEASE, attempts=before.attempts + 1, fence=before.fence + 1)
         token = await self._put(before, row.token, held)
@@ -146,7 +154,7 @@ class Jobs:
     async def work(self, taken: Taken, handlers: Mapping[str, Handler]) -> None:
         """Run the handler of a job just taken and put the job away: deleted, due again later, or dead."""
         held, token = taken
-        now = self._clock()
+        now, after = self._clock(), None
         try:
             if held.kind not in handlers:
                 raise NotFound("no handler for this kind of job")
@@ -155,14 +163,20 @@ class Jobs:
         except Exception as error:  # whatever a handler raises is its job's failure, not the runner's
             why = error.code if isinstance(error, DomainError) else type(error).__name__
             log.warning("job %s (%s) failed, attempt %d: %s", held.id, held.kind, held.attempts, why)
-            await self._put(held, token, self._failed(held, why))
+            outcome, after = "failed", self._failed(held, why)
         else:
-            await self._put(held, token, None)
+            outcome = "done"
+        put = await self._put(held, token, after)
+        self._counts["overtaken" if put is None else outcome] += 1
+
+    def _died(self, job: Job, why: str) -> Job:
+        log.error("job %s (%s) is dead", job.id, job.kind)
+        self._counts["dead"] += 1
+        return replace(job, state=State.DEAD, error=why)
 
     def _failed(self, held: Job, why: str) -> Job:
         if held.attempts >= MAX_ATTEMPTS:
-            log.error("job %s (%s) is dead", held.id, held.kind)
-            return replace(held, state=State.DEAD, error=why)
+            return self._died(held, why)
         return replace(held, due_at=self._clock() + backoff(held.attempts, self._chance()), error=why)
 
     async def _put(self, before: Job, token: Token, after: Job | None) -> Token | None:

@@ -96,6 +96,17 @@ async def test_a_failing_job_comes_back_ever_later_and_dies(store: MemoryStore, 
     assert await one_round(runner, clock, {"greet": greet}) == 0
 
 
+async def test_what_becomes_of_jobs_is_counted(store: MemoryStore, runner: Jobs, clock: Clock) -> None:
+    async def greet(job: Job, now: datetime) -> None:
+        pass
+
+    await store.transact([due(), due(), due(kind="bad")])
+    for _ in range(MAX_ATTEMPTS):
+        await one_round(runner, clock, {"greet": greet, "bad": fail})
+        clock.now += timedelta(hours=1)
+    assert runner.counters() == {"done": 2, "failed": MAX_ATTEMPTS, "dead": 1, "overtaken": 0, "running": 0}
+
+
 @pytest.mark.parametrize(
     ("attempts", "chance", "seconds"), [(1, 0.0, 0.5), (1, 1.0, 1), (2, 0.5, 1.5), (5, 1.0, 16), (30, 0.0, 1800)]
 )
@@ -136,6 +147,20 @@ async def test_a_job_that_kills_its_runners_dies_too(store: MemoryStore, runner:
     taken = sum([len(await runner.take(NOW + n * LEASE, 1)) for n in range(MAX_ATTEMPTS + 5)])
     (dead,) = await runner.dead()
     assert (taken, dead.error) == (MAX_ATTEMPTS, "lease-ended")
+
+
+async def test_a_handler_that_outlives_its_time_is_cancelled(
+    store: MemoryStore, runner: Jobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "SPARE", LEASE)
+
+    async def greet(job: Job, now: datetime) -> None:
+        await asyncio.Event().wait()
+
+    await store.transact([due()])
+    await one_round(runner, clock, {"greet": greet})
+    (row,) = await everything(store)
+    assert row.document["error"] == "TimeoutError"
 
 
 async def test_an_overtaken_runner_puts_nothing_away(store: MemoryStore, runner: Jobs, clock: Clock) -> None:
