@@ -13,7 +13,8 @@ from signaling.flood import MAX_BYTES
 from signaling.messages import ClientMessage, ServerMessage
 from signaling.outbox import MAX_MESSAGES
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
+PAGE_PATH = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
+PAGE = PAGE_PATH.read_text()
 SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^### ", PAGE, flags=re.MULTILINE)[1:]}
 KINDS = [(kind, ClientMessage) for kind in get_args(ClientMessage)] + [
     (kind, ServerMessage) for kind in get_args(ServerMessage)
@@ -44,3 +45,13 @@ def test_every_error_code_is_described() -> None:
 def test_bounds_are_the_ones_in_force() -> None:
     assert f"{MAX_BYTES // 1024} KiB" in PAGE
     assert f"{MAX_MESSAGES} messages" in PAGE
+
+
+def test_every_counter_is_listed() -> None:
+    sources = "".join(path.read_text() for path in (PAGE_PATH.parents[1] / "signaling").glob("*.py"))
+    counted = {
+        *re.findall(r'counters\.add\(f?"signaling\.([a-z-]+)', sources),
+        *re.findall(r'_count\("([a-z-]+)"', sources),
+    }
+    assert len(counted) > 12
+    assert {name for name in counted if f"`signaling.{name}" not in PAGE} == set()
