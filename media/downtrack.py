@@ -274,6 +274,6 @@ class DownTrack:
             received = packet.extensions()
             for theirs, ours in self._copied:
                 value = received.get(theirs)
-                if value:
+                if value is not None:
                     elements += rtp.pack_element(ours, value)
         return rtp.pack_extensions(elements)

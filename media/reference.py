@@ -112,7 +112,9 @@ class ReferenceEngine:
         self._core.cap(peer, bitrate_bps)
 
     def counters(self) -> Counters:
-        return self._core.counters() + self._counters
+        counters = self._core.counters()
+        counters.update(self._counters)
+        return counters
 
     def peer_counters(self, peer: PeerId) -> Counters:
         return self._core.peer_counters(peer)

@@ -150,7 +150,9 @@ def _parse_two_byte(data: bytes, at: int, end: int) -> dict[int, bytes]:
 
 
 def pack_element(identity: int, value: bytes) -> bytes:
-    """Return one extension element in the one-byte form: ids 1…14, values of 1…16 bytes."""
+    """Return one extension element in the one-byte form; empty for what doesn't fit there (ids 1…14, 1…16 bytes)."""
+    if not (0 < identity < 15 and 0 < len(value) <= 16):
+        return b""
     return bytes((identity << 4 | len(value) - 1,)) + value
 
 

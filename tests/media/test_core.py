@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.participant import make_keys, up_parameters
 from bench.sources import camera, microphone
@@ -271,6 +273,36 @@ def test_replayed_packets_are_dropped(visit: Visit) -> None:
     assert visit.engine.peer_counters(one.peer)["srtp_replayed"] > 50
     numbers = other.received("v").numbers()
     assert len(numbers) == len(set(numbers))
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_nothing_that_an_authentic_participant_sends_is_fatal(data: st.DataObject) -> None:
+    visit = Visit()
+    one, other = visit.pair()
+    visit.run(0.3)
+    srtp = one.participant.srtp
+    assert srtp is not None
+    ssrcs = st.sampled_from([1010, 1011, 2010, 7])
+    for _ in range(20):
+        body = data.draw(st.binary(max_size=60))
+        header = data.draw(
+            st.sampled_from([b"\x80\x60", b"\x90\x60", b"\xb0\xe0", b"\x80\x61", b"\x90\x6f", b"\xa1\x60"])
+        )
+        if data.draw(st.booleans()):
+            extensions = b"\xbe\xde" if data.draw(st.booleans()) else b"\x10\x00"
+            body = extensions + (len(body) // 8).to_bytes(2, "big") + body
+        sequence = data.draw(st.integers(0, 65535)).to_bytes(2, "big")
+        packet = header + sequence + bytes(4) + data.draw(ssrcs).to_bytes(4, "big") + body
+        report = bytes((0x80 | data.draw(st.integers(0, 63)), data.draw(st.integers(200, 207))))
+        report += (len(body) // 4 + 1).to_bytes(2, "big") + bytes(4) + body
+        for sealed in (srtp.protect(packet), srtp.protect_rtcp(report)):
+            visit.inject(sealed or b"", one.address)
+    visit.run(0.1)
+    before = len(one.packets("a"))
+    visit.run(0.3)
+    assert len(one.packets("a")) > before
+    assert visit.engine.peer_counters(other.peer)["rtp_malformed"] == 0
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

@@ -113,6 +113,21 @@ def test_nothing_but_value_error_escapes(data: bytes) -> None:
     assert repaired is None or Packet(repaired).payload == packet.payload[2:]
 
 
+@pytest.mark.parametrize(
+    ("identity", "value", "element"),
+    [
+        (1, b"a", b"\x10a"),
+        (14, bytes(16), b"\xef" + bytes(16)),
+        (15, b"a", b""),
+        (0, b"a", b""),
+        (1, b"", b""),
+        (1, bytes(17), b""),
+    ],
+)
+def test_an_element_that_does_not_fit_is_left_out(identity: int, value: bytes, element: bytes) -> None:
+    assert rtp.pack_element(identity, value) == element
+
+
 def test_what_rtx_repairs() -> None:
     block = rtp.pack_extensions(rtp.pack_element(4, b"1"))
     again = Packet(rtp.pack_header(1, 97, 5, 77, 11, block) + b"\xff\xfe" + b"payload")
