@@ -40,6 +40,11 @@ class Agreement:
     def name(self) -> str:
         return self._preference[0] if self.codec is None else self.codec.name
 
+    @property
+    def waits(self) -> bool:
+        """Whether time alone may change it."""
+        return self._better_since is not None
+
     def update(self, abilities: Sequence[Set[Codec]], now: float) -> Codec | None:
         """Take in what those present can do; return the codec in force from now on."""
         best = choose(self._preference, abilities)

@@ -63,10 +63,7 @@ class Site:
 class Up:
     id: UpId
     parameters: UpParameters
-
-    @property
-    def codecs(self) -> frozenset[Codec]:
-        return frozenset(self.parameters.codecs.values())
+    codecs: frozenset[Codec]
 
 
 @dataclass(slots=True, eq=False)
@@ -92,7 +89,6 @@ class Peer:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._fingerprints: tuple[tuple[str, str], ...] = ()
-        self._remote_ufrag = ""
         self._ice = IceCredentials("", "", "")
         self._names = secrets.token_hex(4)  # tells this connection's CNAMEs from any other's
         self._session = secrets.randbits(62)
@@ -105,6 +101,7 @@ class Peer:
         self._secured = False
         self._id: PeerId | None = None
         self.sends: Codec | None = None  # what the last answer has the camera send
+        self.abilities: list[frozenset[Codec]] = []  # what its camera can send, and what its video slots can all show
         self.ended = False  # DTLS failed or was closed: only another peer helps
         self.changed: Callable[[], None] = _nothing
         self.reported: Callable[[DownEstimate], None] = _no_report
@@ -129,13 +126,6 @@ class Peer:
         """In the order of the offer."""
         return list(self._downs.values())
 
-    @property
-    def abilities(self) -> list[frozenset[Codec]]:
-        """What its camera can send, and what its video slots can all show; neither if it has none."""
-        found = [self._ups["camera"].codecs] if "camera" in self._ups else []
-        slots = [frozenset(one.codec for one in slot.accepted.codecs) for slot in self._slots() if slot.kind == "video"]
-        return [*found, frozenset.intersection(*slots)] if slots else found
-
     # --- offers -------------------------------------------------------------------------------------------------------
 
     def answer(self, sdp: str, agreed: Codec | None) -> str:
@@ -143,7 +133,7 @@ class Peer:
 
         The camera's line says first the codec that is `agreed`: the sender takes it.
         """
-        digest = hashlib.sha256(sdp.encode()).digest()
+        digest = hashlib.sha256(sdp.encode("utf-8", "surrogatepass")).digest()
         if digest in self._answered:
             return self._answered[digest]
         try:
@@ -157,6 +147,7 @@ class Peer:
         self._enter(offer)
         self._lay_ups(ups)
         self._lay_slots(slots)
+        self.abilities = self._find_abilities()
         accepted: dict[str, Accepted] = {up.section.mid: up for up in ups.values()}
         accepted.update((mid, slot.accepted) for mid, slot in slots.items())
         self._version += 1
@@ -205,7 +196,8 @@ class Peer:
                 del self._ups[source]
         for source, parameters in wanted.items():
             if source not in self._ups:
-                self._ups[source] = Up(self._site.engine.add_up(self.id, parameters), parameters)
+                number = self._site.engine.add_up(self.id, parameters)
+                self._ups[source] = Up(number, parameters, frozenset(parameters.codecs.values()))
         self.sends = accepted["camera"].codecs[0].codec if "camera" in accepted else None
 
     def _lay_slots(self, slots: Mapping[str, Slot]) -> None:
@@ -225,6 +217,11 @@ class Peer:
 
     def _slots(self) -> list[Slot]:
         return [down.slot for down in self._downs.values()]
+
+    def _find_abilities(self) -> list[frozenset[Codec]]:
+        found = [self._ups["camera"].codecs] if "camera" in self._ups else []
+        slots = [frozenset(one.codec for one in slot.accepted.codecs) for slot in self._slots() if slot.kind == "video"]
+        return [*found, frozenset.intersection(*slots)] if slots else found
 
     def show(self, down: Down, up: Up | None) -> bool:
         """Route `up` to the slot; True if that is a change."""

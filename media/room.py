@@ -94,6 +94,7 @@ class _Participant:
     camera: bool = False
     sharing_since: float | None = None
     view: View[Name] = field(default_factory=View)
+    crowded: bool = False  # has fewer slots than there are people
     told_slots: SlotsChanged | None = None
     told_codec: str | None = None  # by the answer or by CodecWanted
     told_connected: bool = False
@@ -126,7 +127,7 @@ class Room:
             return
         participant = self._participants.setdefault(name, _Participant(name))
         self._drop(participant)
-        participant.camera, participant.sharing_since, participant.told_slots = False, None, None
+        participant.camera, participant.sharing_since = False, None
         self._settle()
 
     async def answer(self, name: Name, sdp: str) -> str:
@@ -204,9 +205,12 @@ class Room:
         self._settle()
 
     def tick(self) -> None:
-        """Let time pass: a few times a second."""
-        self._floor.advance(self._site.clock())
-        self._settle()
+        """Let time pass: a few times a second. There is something to decide only where time alone can change it."""
+        now = self._site.clock()
+        self._floor.advance(now)
+        crowded = any(participant.crowded for participant in self._participants.values())
+        if crowded or self._agreement.waits or self._floor.named(now) != self._told_speakers:
+            self._settle()
 
     # --- participants and their media ---------------------------------------------------------------------------------
 
@@ -226,7 +230,8 @@ class Room:
             return
         self._hear_by(participant, None)
         peer.close()
-        participant.told_connected, participant.told_codec = False, None
+        participant.crowded = participant.told_connected = False
+        participant.told_slots = participant.told_codec = None
         participant.limit, participant.capped_bps = SenderCap(), None
 
     def _hear_by(self, participant: _Participant, microphone: Up | None) -> None:
@@ -298,6 +303,7 @@ class Room:
             up = None if one.who is None else self._up(others[one.who], one)
             if peer.show(down, up) and up is not None and up.parameters.kind == "video":
                 self._site.engine.ask_key_frame(up.id)
+        participant.crowded = sum(one.source == "microphone" for one in shown) < len(others)
         slots = tuple(Slot(one.slot.mid, one.slot.kind, one.slot.place, one.who) for one in shown)
         told = SlotsChanged(participant.name, slots, len(others))
         if told != participant.told_slots:

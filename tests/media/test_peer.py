@@ -130,6 +130,7 @@ def test_a_line_that_is_given_up_goes_and_comes_back_anew(bench: Bench) -> None:
     ("sdp", "text"),
     [
         ("", "SDP"),
+        ("v=0\ud800", "SDP"),
         (offer(ufrag="next", fingerprint="sha-256 " + ":".join(["CD"] * 32)), "certificate"),
         (offer(ufrag="next", codecs=FIREFOX), "codec"),
     ],
