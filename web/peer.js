@@ -23,11 +23,15 @@ const PATIENCE_MS = 2_000; // "disconnected" often heals by itself
 const FIRST_RESTART_MS = 4_000;
 const LAST_RESTART_MS = 15_000;
 
-/** Three sizes are offered so that a larger visit needs no offer; only the full one is sent. Without a stated maximum Chromium stops at 0.9 Mbit/s for 640×360. */
+/**
+ * Three sizes are offered so that a larger visit needs no offer; only the full one is sent. Without a stated maximum
+ * Chromium stops at 0.9 Mbit/s for 640×360, and without a stated mode it turns VP9 and AV1 into one scalable stream
+ * under the first rid.
+ */
 const CAMERA_ENCODINGS = [
-  { rid: 'q', active: false, scaleResolutionDownBy: 4, maxBitrate: 150_000 },
-  { rid: 'h', active: false, scaleResolutionDownBy: 2, maxBitrate: 500_000 },
-  { rid: 'f', active: true, scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
+  { rid: 'q', active: false, scaleResolutionDownBy: 4, maxBitrate: 150_000, scalabilityMode: 'L1T1' },
+  { rid: 'h', active: false, scaleResolutionDownBy: 2, maxBitrate: 500_000, scalabilityMode: 'L1T1' },
+  { rid: 'f', active: true, scaleResolutionDownBy: 1, maxBitrate: 1_700_000, scalabilityMode: 'L1T1' },
 ];
 const SCREEN_ENCODINGS = [{ maxBitrate: 2_500_000 }];
 
