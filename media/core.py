@@ -135,8 +135,13 @@ class Core:
 
     # --- datagrams ------------------------------------------------------------------------------------------------
 
-    def handle(self, datagram: bytes, local: Address, remote: Address, now: float) -> None:
-        """Take in one datagram that came from `remote` to `local`; never raises for what is in it."""
+    def handle(
+        self, datagram: bytes, local: Address, remote: Address, now: float, arrived_s: float | None = None
+    ) -> None:
+        """Take in one datagram that came from `remote` to `local`; never raises for what is in it.
+
+        `arrived_s`, if better known than `now`, is when the machine got it: feedback to senders tells that.
+        """
         first = datagram[0] if datagram else 0xFF
         path = local, remote
         if first < 4:
@@ -149,7 +154,7 @@ class Core:
             if rtcp.is_rtcp(datagram):
                 self._on_rtcp(endpoint, datagram, now)
             else:
-                self._on_rtp(endpoint, datagram, now)
+                self._on_rtp(endpoint, datagram, now, now if arrived_s is None else arrived_s)
         elif 20 <= first < 64:
             self._on_dtls(endpoint, datagram, now)
         else:
@@ -194,8 +199,8 @@ class Core:
             return
         self.events.put(DtlsReceived(endpoint.id, datagram))
 
-    def _on_rtp(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
-        received = endpoint.receive_rtp(datagram, now)
+    def _on_rtp(self, endpoint: Endpoint, datagram: bytes, now: float, arrived_s: float) -> None:
+        received = endpoint.receive_rtp(datagram, now, arrived_s)
         if received is None:
             return
         stream, packet = received

@@ -133,7 +133,7 @@ class Endpoint:
 
     # --- receiving ------------------------------------------------------------------------------------------------
 
-    def receive_rtp(self, datagram: bytes, now: float) -> tuple[UpStream, rtp.Packet] | None:
+    def receive_rtp(self, datagram: bytes, now: float, arrived_s: float) -> tuple[UpStream, rtp.Packet] | None:
         """Return the packet and the stream it belongs to, RTX unwrapped; None if it is to go no further."""
         counters = self.counters
         plain = self.srtp.unprotect(datagram) if self.srtp else None
@@ -151,7 +151,7 @@ class Endpoint:
             return None
         counters["rtp_in"] += 1
         number = elements.get(self._transport_id)
-        if number is not None and len(number) == 2 and self._arrivals.note(number[0] << 8 | number[1], now):
+        if number is not None and len(number) == 2 and self._arrivals.note(number[0] << 8 | number[1], arrived_s):
             self._feedback_at = 0.0
         if found is None:
             counters["rtp_unknown_stream"] += 1

@@ -1,11 +1,16 @@
 """The engine in plain Python: the sockets and the clock around `media.core`, on the event loop.
 
 One UDP socket per local address, all on one port, so that a reply always leaves from the address the check came to. A
-readable socket is emptied in batches, and what the core wants sent leaves right behind each batch.
+readable socket is emptied in batches, and what the core wants sent leaves right behind each batch. The kernel says
+when each datagram came: were it the time at which the loop got round to it, senders would take a busy loop for a full
+network and slow down.
 """
 
 import asyncio
 import socket
+import struct
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -28,7 +33,12 @@ from media.rtp import MAX_BYTES
 TICK_S = 0.015
 BATCH = 64  # datagrams read from one socket before others get their turn
 BUFFER_BYTES = 4 << 20  # of each socket; the kernel grants what its limit allows
+MAX_WAIT_S = 1.0  # of a datagram in the kernel's queue; more is a clock that was set
 BIND_TRIES = 16  # for a free port that is free on every address
+
+_SO_TIMESTAMPNS = 35  # Linux; Python has no name for it
+_STAMP = struct.Struct("qq")
+_STAMP_ROOM = socket.CMSG_SPACE(_STAMP.size)
 
 
 class ReferenceEngine:
@@ -132,11 +142,12 @@ class ReferenceEngine:
         self._timer = loop.call_later(TICK_S, self._tick)
 
     def _readable(self, bound: socket.socket, local: tuple[object, ...]) -> None:
-        handle, receive, now = self._core.handle, bound.recvfrom, self._now()
+        handle, receive, now, wall = self._core.handle, bound.recvmsg, self._now(), time.time()
         try:
             for _ in range(BATCH):
-                datagram, remote = receive(MAX_BYTES + 1)
-                handle(datagram, local, remote, now)
+                datagram, stamps, _, remote = receive(MAX_BYTES + 1, _STAMP_ROOM)
+                waited_s = wall - _read_stamp(stamps, wall)
+                handle(datagram, local, remote, now, now - waited_s if 0 < waited_s < MAX_WAIT_S else now)
         except BlockingIOError:
             pass
         except OSError:  # an ICMP error of an earlier datagram: UDP has none to answer for
@@ -157,6 +168,15 @@ class ReferenceEngine:
             except OSError:
                 self._counters["send_errors"] += 1
         transmits.clear()
+
+
+def _read_stamp(stamps: list[tuple[int, int, bytes]], default: float) -> float:
+    """Return the wall time at which the kernel got a datagram."""
+    for level, kind, data in stamps:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) == _STAMP.size:
+            seconds, nanoseconds = _STAMP.unpack(data)
+            return float(seconds) + float(nanoseconds) * 1e-9
+    return default
 
 
 def _bind(addresses: Sequence[str], port: int) -> list[socket.socket]:
@@ -184,6 +204,8 @@ def _bind_one(address: str, port: int) -> socket.socket:
         bound.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             bound.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+        if sys.platform == "linux":
+            bound.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind(where)

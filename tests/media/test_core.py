@@ -276,7 +276,7 @@ def test_replayed_packets_are_dropped(visit: Visit) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_nothing_that_an_authentic_participant_sends_is_fatal(data: st.DataObject) -> None:
     visit = Visit()
     one, other = visit.pair()

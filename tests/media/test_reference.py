@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -75,6 +76,22 @@ async def test_checks_events_and_dtls_by_each_address(engine: ReferenceEngine, a
         assert await asyncio.wait_for(loop.sock_recv(client, 2000), 5) == b"\x16hello yourself"
     engine.remove(peer)
     assert engine.counters()["peers"] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's timestamps are read on Linux only")
+async def test_a_busy_loop_does_not_make_packets_late(engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(engine._core, "handle", lambda data, local, remote, now, arrived: waited.append(now - arrived))
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b"x", engine.listening()[0])
+        busy_until = loop.time() + 0.05
+        while loop.time() < busy_until:
+            pass
+    async with asyncio.timeout(5):
+        while not waited:
+            await asyncio.sleep(0)
+    assert 0.045 < waited[0] < 1
 
 
 async def test_closing_frees_the_port() -> None:
