@@ -14,9 +14,9 @@ RECEIVED = """async () => {
     const seats = new Map(client.slots.map(slot => [slot.mid, slot]));
     return [...(await client.peer.pc.getStats()).values()].filter(stat => stat.type === 'inbound-rtp').map(stat => ({
         mid: stat.mid, kind: stat.kind, seat: seats.get(stat.mid)?.seat ?? null,
-        source: seats.get(stat.mid)?.source ?? null, bytes: stat.bytesReceived, packets: stat.packetsReceived,
-        frames: stat.framesDecoded ?? 0, energy: stat.totalAudioEnergy ?? 0, width: stat.frameWidth ?? 0,
-        freezes: stat.freezeCount ?? 0, frozen_s: stat.totalFreezesDuration ?? 0,
+        source: seats.get(stat.mid)?.source ?? null,
+        bytes: stat.bytesReceived, packets: stat.packetsReceived, lost: stat.packetsLost,
+        frames: stat.framesDecoded ?? 0, energy: stat.totalAudioEnergy ?? 0,
     }));
 }"""
 SENT = """async () => {
@@ -24,6 +24,7 @@ SENT = """async () => {
     return [...stats.values()].filter(stat => stat.type === 'outbound-rtp' && stat.kind === 'video' && stat.active)
         .map(stat => stats.get(stat.codecId)?.mimeType);
 }"""
+SLOTS = "seat => medinova.client.slots.filter(slot => slot.seat === seat).map(slot => slot.mid)"
 SHOWN = "() => document.body.innerText"
 
 
@@ -37,11 +38,9 @@ class Line:
     source: str | None
     bytes: int
     packets: int
+    lost: int
     frames: int
     energy: float
-    width: int
-    freezes: int
-    frozen_s: float
 
 
 class Person:
@@ -132,6 +131,10 @@ class Person:
 
     async def hears(self, *seats: str, within_s: float = 15) -> None:
         await self._grows("audio", "person", seats, lambda line: line.energy, 1e-7, within_s)
+
+    async def slots_of(self, seat: str) -> list[str]:
+        """Return the lines in which this seat is heard and seen."""
+        return sorted(await self.page.evaluate(SLOTS, seat))
 
     async def codecs(self) -> set[str]:
         """Return the MIME types of what the page sends as video."""

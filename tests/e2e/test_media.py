@@ -33,17 +33,39 @@ async def test_lips_are_in_step_also_after_a_slot_changed_its_person(
     visit = await server.create(clinician="Dr. Ada Byrne", patient="Sam Lee", carer="Kim Lee")
     clinician, patient = await people.meet(visit, "clinician", "patient", camera=flash_and_beep)
     await in_step(patient, clinician, visit.seats["patient"], LIP_SYNC_MS)
-    slots = await _slots(clinician, visit.seats["patient"])
+    slots = await clinician.slots_of(visit.seats["patient"])
     await patient.leave()
     await clinician.sees_text("Sam Lee left")
     (carer,) = await people.follow(visit, clinician, "carer", camera=flash_and_beep)
     await clinician.sees(visit.seats["carer"])
-    assert await _slots(clinician, visit.seats["carer"]) == slots
+    assert await clinician.slots_of(visit.seats["carer"]) == slots
     await in_step(carer, clinician, visit.seats["carer"], LIP_SYNC_MS)
 
 
-async def _slots(person: Person, seat: str) -> list[str]:
-    return [line.mid for line in await person.lines() if line.seat == seat]
+@pytest.mark.timeout(300)
+async def test_one_person_replaced_by_another_fifty_times_never_freezes(server: Server, people: People) -> None:
+    visit = await server.create(clinician="Dr. Ada Byrne", patient="Sam Lee", carer="Kim Lee")
+    clinician, patient = await people.meet(visit, "clinician", "patient")
+    slots = await clinician.slots_of(visit.seats["patient"])
+    (carer,) = await people.follow(visit, clinician, "carer")
+    await carer.leave()
+    offer = await clinician.offer()
+    for turn in range(50):
+        goes, comes = (patient, carer) if turn % 2 == 0 else (carer, patient)
+        await goes.leave()
+        await _gone(clinician, visit.seats[goes.role])
+        await comes.page.click("button", "Rejoin the visit")
+        await clinician.sees(visit.seats[comes.role], within_s=10)
+        assert await clinician.slots_of(visit.seats[comes.role]) == slots
+    assert await clinician.offer() == offer
+    assert [line.lost for line in await clinician.lines() if line.mid in slots] == [0, 0]  # the numbers made no step
+
+
+async def _gone(viewer: Person, seat: str) -> None:
+    async def nowhere() -> bool:
+        return await viewer.slots_of(seat) == []
+
+    await until(nowhere, "the slot is empty")
 
 
 async def test_a_moving_camera_passes_a_megabit_soon_and_again_after_a_pause(
