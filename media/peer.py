@@ -57,6 +57,7 @@ class Site:
     peers: dict[PeerId, "Peer"] = field(default_factory=dict)
     hearers: dict[UpId, Hearer] = field(default_factory=dict)  # by microphone
     handshakes_failed: int = 0
+    dtls_dropped: int = 0  # datagrams beyond the bound of a handshake's queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +269,7 @@ class Peer:
         except HandshakeError:
             self._site.handshakes_failed += 1
         finally:
+            self._site.dtls_dropped += dtls.dropped
             self.ended = True
             self.changed()
 

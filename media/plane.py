@@ -109,6 +109,7 @@ class MediaPlane:
             "peers": len(self._site.peers),
             "handshakes_under_way": self._site.handshakes.under_way,
             "handshakes_failed": self._site.handshakes_failed,
+            "dtls_dropped": self._site.dtls_dropped,
             "handshake_steps_offloaded": self._site.handshakes.offloaded,
             "event_overruns": self._overruns,
         }
