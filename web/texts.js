@@ -37,7 +37,7 @@ const english = {
   },
 
   devices: {
-    title: 'Camera, microphone and speaker',
+    title: 'Your devices',
     microphone: 'Microphone',
     camera: 'Camera',
     speaker: 'Speaker',

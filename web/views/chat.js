@@ -10,7 +10,7 @@ import { texts } from '../texts.js';
  * @param {() => void} close
  */
 export function chatView(client, close) {
-  const log = element('ol', { class: 'chat-log', role: 'log', 'aria-live': 'polite', 'aria-label': texts.chat.title, tabindex: '0', 'data-test': 'chat-log' });
+  const log = element('div', { class: 'chat-log', role: 'log', 'aria-live': 'polite', 'aria-label': texts.chat.title, tabindex: '0', 'data-test': 'chat-log' });
   const empty = element('p', { class: 'hint' }, texts.chat.empty);
   const field = element('textarea', {
     rows: 2,
@@ -99,7 +99,7 @@ const clock = (instant) => new Date(instant).toLocaleTimeString([], { hour: '2-d
  */
 function lineView(name, text, when, own) {
   return element(
-    'li',
+    'div',
     { class: own ? 'chat-line own' : 'chat-line', 'data-test': 'chat-line' },
     element('div', { class: 'chat-meta' }, element('span', { class: 'name' }, name), ' ', element('time', {}, when)),
     element('p', {}, text),
