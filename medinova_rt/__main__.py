@@ -130,6 +130,7 @@ async def _show_demo(app: web.Application) -> None:
 
 def _greeting(app: web.Application, links: dict[Role, str]) -> str:
     settings, health = app[call.SETTINGS], app[call.HEALTH]
+    key = "MEDINOVA_SERVICE_KEY" if settings.service_key else Path(settings.data) / "service.key"
     lines = [
         "",
         f"  MediNova RT {health.version} is up at {settings.public_url}",
@@ -149,7 +150,7 @@ def _greeting(app: web.Application, links: dict[Role, str]) -> str:
         lines += ["  The certificate is this machine's own: browsers warn once; go on anyway.", ""]
     lines += [
         f"  Media: UDP port {health.media_port} of {', '.join(health.media_addresses)}",
-        f"  API:   {settings.public_url}/docs, with the key in {Path(settings.data) / 'service.key'}",
+        f"  API:   {settings.public_url}/docs, with the key in {key}",
         "  More:  README.md and docs/.  Ctrl-C stops the server.",
         "",
     ]

@@ -1,7 +1,7 @@
 """The composition root: the only module that knows every adapter.
 
-`make` puts the parts together without touching the world; the `cleanup_ctx` generators open them in order (store, jobs,
-media, signalling) and close them in reverse. `running` is a whole server from its bound port to its graceful stop.
+`make` puts the parts together; the `cleanup_ctx` generators open them in order (store, jobs, media, signalling) and
+close them in reverse. `running` is a whole server from its bound port to its graceful stop.
 """
 
 import asyncio
@@ -58,7 +58,10 @@ class CannotStart(Exception):
 
 
 def make(settings: Settings, addresses: MediaAddresses, health: Health, counters: Counters) -> web.Application:
-    """Return the application, its parts made and not yet opened. `settings.on_port` was applied."""
+    """Return the application, its parts made and not yet opened, its keys made if this is the first start.
+
+    `settings.on_port` was applied. Raises CannotStart.
+    """
     data = Path(settings.data)
     store = SqliteStore(data / DATABASE, FINDS)
     work = Jobs(store, utc_now)
@@ -176,9 +179,9 @@ async def open_media(app: web.Application) -> AsyncIterator[None]:
     try:
         await plane.open()
     except OSError as error:
-        port = app[call.SETTINGS].media_port
-        taken = f"UDP port {port} is taken; stop whoever has it or set MEDINOVA_MEDIA_PORT."
-        raise CannotStart(taken) from error
+        port, is_taken = app[call.SETTINGS].media_port, error.errno == errno.EADDRINUSE
+        why = "is taken; stop whoever has it" if is_taken else "cannot be had by this user here; look at the addresses"
+        raise CannotStart(f"UDP port {port} {why} or set MEDINOVA_MEDIA_PORT.") from error
     health.engine = engine.name
     health.media_port = engine.listening()[0][1]
     health.media_addresses = tuple(dict.fromkeys(host for host, _ in plane.addresses))

@@ -37,6 +37,11 @@ async def ask(session: aiohttp.ClientSession, app: web.Application, method: str,
         return answer.status, await answer.json()
 
 
+def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """Return what was logged, without asyncio's remarks on a slow machine."""
+    return [record for record in caplog.records if record.name != "asyncio"]
+
+
 async def test_ready_says_what_is_announced(tmp_path: Path, session: aiohttp.ClientSession) -> None:
     async with running(settings(tmp_path)) as app:
         status, said = await ask(session, app, "GET", "/readyz")
@@ -59,8 +64,9 @@ async def test_the_start_line_says_the_same(tmp_path: Path, caplog: pytest.LogCa
     with caplog.at_level(logging.INFO, "medinova_rt.server"):
         async with running(settings(tmp_path)) as app:
             said = await app[call.HEALTH].readiness()
-    line: Any = caplog.records[0]
-    assert [record.message for record in caplog.records] == ["ready", "stopping", "stopped"]
+    records = ours(caplog)
+    line: Any = records[0]
+    assert [record.message for record in records] == ["ready", "stopping", "stopped"]
     assert (line.url, line.version, line.engine, line.media_port, line.addresses) == (
         said.url,
         said.version,
@@ -153,7 +159,7 @@ async def test_what_is_not_http_is_refused_and_counted_and_not_logged(
         await writer.wait_closed()
         assert answer.split(b" ")[1] == b"400"
         assert app[call.COUNTERS].snapshot()["api.malformed"] == 1
-        assert caplog.records == []
+        assert ours(caplog) == []
 
 
 async def test_it_stops_in_time_with_sockets_and_requests_open(
