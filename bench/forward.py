@@ -163,6 +163,11 @@ class _User:
         self.delays_s: list[float] = []
         self._packets = 0
 
+    def forget(self) -> None:
+        """The warm-up is over: count from here."""
+        self.slots = {ssrc: _Slot() for ssrc in self.slots}
+        self.delays_s.clear()
+
     @property
     def packets_sent(self) -> int:
         return sum(source.packets_sent for source in self.participant.sources)
@@ -287,6 +292,9 @@ def _load(people: list[_User], seconds: float, pipe: Connection) -> _Run:
                     user.socket.send(user.participant.check())
             for file, _ in poll.poll(max(0.0, min(due[0][0] - time.monotonic(), 0.01))):
                 by_file[file].receive(time.monotonic())
+        if not samples:
+            for user in people:
+                user.forget()
         pipe.send("sample")
         cpu_s, counters = pipe.recv()
         samples.append((time.monotonic(), cpu_s, sum(user.packets_sent for user in people), counters))

@@ -46,11 +46,9 @@ class SpeakerDetector:
         """Return the speakers, loudest first, if the list has changed since the last look."""
         voices = self._voices
         speaking = [up for up, voice in voices.items() if now - voice.loud_at < HANG_S]
-        if not speaking and not self._speakers:
-            return None
-        rank = {up: -MARGIN_DB * (up in self._speakers) - voices[up].level_db for up in speaking}
-        ordered = [up for up in self._speakers if up in rank]
-        ordered += sorted((up for up in speaking if up not in ordered), key=rank.__getitem__)
+        ordered = [up for up in self._speakers if up in speaking]
+        newcomers = [up for up in speaking if up not in ordered]
+        ordered += sorted(newcomers, key=lambda up: -voices[up].level_db)
         # one pass of neighbours: who is clearly louder moves up a place a look
         for at in range(len(ordered) - 1):
             ahead, behind = ordered[at], ordered[at + 1]
