@@ -147,7 +147,7 @@ Counters = Mapping[str, int]
 
 
 class Engine(Protocol):
-    """Moves packets. Misuse (an unknown id in `add_up`, `add_down`, `set_keys`) raises `KeyError`; nothing else raises."""
+    """Moves packets. Misuse (an id unknown to `add_up`, `add_down`, `set_keys` …) raises `KeyError`, nothing else does."""
 
     name: str
 
@@ -192,7 +192,7 @@ class Engine(Protocol):
     def add_down(self, peer: PeerId, slot: DownParameters) -> DownId: ...
 
     def route(self, down: DownId, up: UpId | None, rid: str | None = None) -> None:
-        """Show `up` in the slot from its next key frame on (audio: from its next packet); None empties the slot at once."""
+        """Show `up` in the slot from its next key frame on (audio: its next packet); None empties the slot at once."""
         ...
 
     def ask_key_frame(self, up: UpId) -> None: ...
