@@ -147,7 +147,7 @@ Counters = Mapping[str, int]
 
 
 class Engine(Protocol):
-    """Moves packets. Misuse (an id unknown to `add_up`, `add_down`, `set_keys` …) raises `KeyError`, nothing else does."""
+    """Moves packets. An id unknown to `add_up`, `add_down`, `set_keys` … is our misuse and raises `KeyError`."""
 
     name: str
 
