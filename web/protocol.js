@@ -30,6 +30,7 @@ import { Signal } from './signal.js';
 
 const SAMPLE_MS = 2_000;
 const MAX_WISHES = 16; // commands held while the socket is down; the oldest is dropped
+const MAX_UNSAID = 20; // chat texts without confirmation; the oldest is given up
 const FIRST_REBUILD_MS = 500;
 const LAST_REBUILD_MS = 15_000;
 
@@ -72,6 +73,7 @@ export class Client extends Emitter {
   #status = { type: 'status', microphone: false, camera: false, screen: false, interrupted: false };
   /** @type {ClientMessage[]} */ #wishes = [];
   #keys = 0;
+  #greeted = false; // since `join`
   #rebuilds = 0;
   /** @type {any} */ #rebuild = null;
   /** @type {any} */ #sampling = null;
@@ -109,6 +111,7 @@ export class Client extends Emitter {
 
   /** Take the seat; whoever holds it in another tab or device loses it. */
   join() {
+    this.#greeted = false;
     this.#say('connecting');
     this.signal.open();
     this.world.clearTimeout(this.#sampling);
@@ -120,6 +123,7 @@ export class Client extends Emitter {
    * @param {MediaStreamTrack | null} track  stays the caller's: it is never stopped here
    */
   async setTrack(line, track) {
+    if (track === this.#tracks[line]) return;
     this.#tracks[line] = track;
     await this.peer?.setTrack(line, track);
   }
@@ -134,9 +138,10 @@ export class Client extends Emitter {
 
   /** @param {string} text */
   say(text) {
-    // unique without being guessable by order of arrival: the time, so that a reload never repeats a key
+    // the time is in it so that a reload never repeats a key
     const key = `${Date.now().toString(36)}-${(this.#keys += 1)}`;
     this.unsaid.set(key, text);
+    if (this.unsaid.size > MAX_UNSAID) this.unsaid.delete(this.unsaid.keys().next().value ?? '');
     this.signal.send({ type: 'chat', key, text });
     return key;
   }
@@ -181,7 +186,8 @@ export class Client extends Emitter {
 
   /** @param {import('./messages.js').Welcome} welcome */
   #welcomed(welcome) {
-    const fresh = new Set(this.chat.keys());
+    const known = this.#greeted ? new Set(this.chat.keys()) : null;
+    this.#greeted = true;
     this.visit = welcome.state;
     this.people = new Map(welcome.participants.map((person) => [person.seat, person]));
     this.speakers = welcome.speakers;
@@ -192,7 +198,7 @@ export class Client extends Emitter {
     this.signal.send(this.#status);
     if (this.quality.mark !== 'unknown') this.signal.send({ type: 'network', mark: this.quality.mark });
     for (const wish of this.#wishes.splice(0)) this.signal.send(wish);
-    for (const line of welcome.chat) this.#heard(line, fresh.size > 0 && !fresh.has(line.id));
+    for (const line of welcome.chat) this.#heard(line, known !== null && !known.has(line.id));
     for (const [key, text] of this.unsaid) this.signal.send({ type: 'chat', key, text });
     this.#say('open');
     this.emit('visit', this.visit);

@@ -51,8 +51,9 @@ export class Sound extends Emitter {
 
   /** @param {string} speakerId  empty: the standard one */
   choose(speakerId) {
+    if (speakerId === this.#speakerId) return;
     this.#speakerId = speakerId;
-    return Promise.all([...this.#elements.values()].map((player) => this.#route(player)));
+    for (const player of this.#elements.values()) void this.#route(player);
   }
 
   /** Start whatever stands still: after a touch, or when the page is seen again. */

@@ -121,6 +121,7 @@ class Page {
 
   async share() {
     const reason = await this.devices.share();
+    this.notices.set('share', null);
     this.notices.set('share', reason && { text: texts.problems.screen[reason], closable: true });
   }
 
@@ -134,6 +135,7 @@ class Page {
     client.on('people', () => this.#hear());
     client.on('media', () => this.#hear());
     client.on('over', (outcome) => this.#over(outcome));
+    window.addEventListener('pageshow', (event) => event.persisted && location.reload()); // "back": the connections are gone
     window.addEventListener('online', () => client.networkChanged());
     watchInterface(() => client.networkChanged());
     document.addEventListener('visibilitychange', () => {
@@ -161,7 +163,7 @@ class Page {
       cameraId: devices.chosen.camera,
       speakerId: devices.chosen.speaker,
     });
-    void this.sound.choose(devices.chosen.speaker);
+    this.sound.choose(devices.chosen.speaker);
   }
 
   #render() {
@@ -203,7 +205,7 @@ class Page {
     this.#publish();
     this.sound.close();
     this.arrivals = new Arrivals(seatId);
-    document.querySelector('dialog[open]')?.remove();
+    /** @type {HTMLDialogElement | null} */ (document.querySelector('dialog[open]'))?.close();
     const again = (/** @type {string} */ label) => [{ label, name: 'rejoin', run: () => this.join() }];
     if (outcome === 'left') showPage('left', { sign: 'leave', actions: again(texts.actions.rejoin) });
     else if (outcome === 'taken') showPage('taken', { sign: 'screen', actions: again(texts.actions.here) });

@@ -104,6 +104,19 @@ test('lines missed while away are fresh, those known are not repeated', async ()
   assert.deepEqual(named('line').map(({ line: { id }, fresh }) => [id, fresh]), [['cht-1', false], ['cht-2', true]]);
 });
 
+test('the first line of a visit, missed while away, is fresh', async () => {
+  const line = { type: 'chat-line', id: 'cht-1', seat: 'sea-2', key: 'k', text: 'x', said_at: '2026-11-24T10:00:00Z' };
+  const { world, named } = await connected();
+  await again(world, { resumed: true, chat: [line] });
+  assert.deepEqual(named('line'), [{ line, fresh: true }]);
+});
+
+test('texts that are never confirmed are held up to a bound, the latest', async () => {
+  const { client } = await connected();
+  for (let n = 0; n < 30; n += 1) client.say(`text ${n}`);
+  assert.deepEqual([client.unsaid.size, [...client.unsaid.values()][0]], [20, 'text 10']);
+});
+
 test('a command given while the socket is down is carried out after it, once', async () => {
   const { world, client } = await connected();
   world.socket.drop();

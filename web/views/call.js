@@ -90,7 +90,9 @@ export function callView({ seat, devices, client, share }) {
     network.dataset.mark = mark;
     setText(/** @type {Element} */ (network.lastChild), client.media === 'connecting' ? texts.call.connecting : texts.call.network[mark]);
     root.dataset.media = client.media;
+    const hadFocus = door.contains(document.activeElement);
     renderDoor(door, client, open === 'people' ? [] : waiting);
+    if (hadFocus && !door.contains(document.activeElement)) (door.querySelector('button') ?? heading).focus();
   }
 
   render();

@@ -30,7 +30,9 @@ export function chatView(client, close) {
     const text = field.value.trim();
     if (!text) return;
     field.value = '';
-    const key = client.say(text);
+    showUnsaid(client.say(text), text);
+  };
+  const showUnsaid = (/** @type {string} */ key, /** @type {string} */ text) => {
     const line = lineView(texts.you, text, texts.chat.sending, true);
     pending.set(key, line);
     append(line);
@@ -51,6 +53,7 @@ export function chatView(client, close) {
     } else append(line);
   };
   for (const line of client.chat.values()) add(line);
+  for (const [key, text] of client.unsaid) showUnsaid(key, text);
   const off = client.on('line', ({ line }) => add(line));
 
   const root = element(

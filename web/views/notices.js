@@ -1,4 +1,7 @@
-/** Short notes over the call: each has a key, so that the same trouble is said once and taken back when it is over. */
+/**
+ * Short notes above the page: each has a key, so that the same trouble is said once and taken back when it is over. One
+ * that was closed by hand stays closed until then.
+ */
 
 import { element } from '../element.js';
 import { icon } from '../icons.js';
@@ -32,7 +35,7 @@ export class Notices {
       element('p', {}, notice.text),
       notice.action && element('button', { class: 'button small', onclick: notice.action.run, 'data-test': `notice-${key}-action` }, notice.action.label),
       notice.closable &&
-        element('button', { class: 'plain', 'aria-label': texts.notices.close, onclick: () => this.set(key, null) }, icon('close')),
+        element('button', { class: 'plain', 'aria-label': texts.notices.close, onclick: () => node.remove() }, icon('close')),
     );
     this.#shown.set(key, { text: notice.text, node });
     this.root.append(node);

@@ -16,7 +16,7 @@ export const whoWaits = (client) =>
  * @param {Participant} person
  */
 export function admitButton(client, person) {
-  const button = element(
+  return element(
     'button',
     {
       type: 'button',
@@ -24,15 +24,11 @@ export function admitButton(client, person) {
       'aria-label': texts.people.admitName(person.name),
       'data-test': 'admit',
       'data-seat': person.seat,
-      onclick: () => {
-        button.disabled = true; // until the next change of the list redraws it
-        client.admit(person.seat);
-      },
+      onclick: () => client.admit(person.seat), // pressed twice, it is as good as once
     },
     icon('check'),
     texts.people.admit,
   );
-  return button;
 }
 
 /**

@@ -47,11 +47,15 @@ export function watchTroubles({ notices, client, devices, sound }) {
   devices.on('changed', hardware);
   window.addEventListener('online', connection);
   window.addEventListener('offline', connection);
-  client.on('refused', () => notices.set('refused', { text: texts.notices.refused, tone: 'trouble', closable: true }));
+  const once = (/** @type {string} */ key, /** @type {import('./notices.js').Notice} */ notice) => {
+    notices.set(key, null); // even if the same was closed before: it has happened again
+    notices.set(key, { ...notice, closable: true });
+  };
+  client.on('refused', () => once('refused', { text: texts.notices.refused, tone: 'trouble' }));
   devices.on('lost', ({ device, replacement }) => {
     const kind = texts.devices[device];
     const replaced = replacement ? texts.devices.replaced(kind, replacement) : texts.devices.lost(kind);
-    notices.set(`lost-${device}`, { text: device === 'speaker' ? texts.devices.speakerLost : replaced, closable: true });
+    once(`lost-${device}`, { text: device === 'speaker' ? texts.devices.speakerLost : replaced });
   });
   sound.on('blocked', (blocked) =>
     notices.set('sound', blocked && { text: texts.notices.sound, action: { label: texts.notices.hear, run: () => sound.unblock() } }),
