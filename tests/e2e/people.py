@@ -53,6 +53,7 @@ class Person:
         """Open a join link up to the preview, devices ready."""
         await self.page.goto(link)
         await self.sees_button("Join the visit")
+        await until(self.has_devices, f"{self.role} sees their own camera")
 
     async def join(self) -> None:
         await self.page.click("button", "Join the visit")
@@ -89,6 +90,13 @@ class Person:
     async def is_connected(self) -> bool:
         """Whether the path for media is up."""
         return bool(await self.page.evaluate("() => medinova.client.media === 'connected'"))
+
+    async def has_devices(self) -> bool:
+        tracks = "Object.values(window.medinova?.devices.tracks ?? {camera: null})"
+        return bool(await self.page.evaluate(f"() => {tracks}.every(track => track !== null)"))
+
+    async def knows_network(self) -> bool:
+        return bool(await self.page.evaluate("() => medinova.client.quality.mark !== 'unknown'"))
 
     async def session_is(self, state: str) -> bool:
         return bool(await self.page.evaluate("() => medinova.client.session") == state)

@@ -44,6 +44,7 @@ async def tour(
     await clinician.page.click("button", "Close people")
     await clinician.admit("Sam Lee")
     await clinician.sees_and_hears(visit.seats["patient"])
+    await until(clinician.knows_network, "the quality of the connection is known")
     yield "visit", clinician
 
     await patient.say("Good morning! I can hear you well.")
