@@ -209,7 +209,7 @@ class People:
             await person.open(visit.links[role])
             await person.join()
             await clinician.admit(visit.names[role])
-            await person.sees_button("Chat")  # in the call
+            await person.sees_button("People")  # in the call, whatever was said in the chat before
             found.append(person)
         return found
 
