@@ -46,6 +46,7 @@ async def test_lips_are_in_step_also_after_a_slot_changed_its_person(
 async def test_one_person_replaced_by_another_fifty_times_never_freezes(server: Server, people: People) -> None:
     visit = await server.create(clinician="Dr. Ada Byrne", patient="Sam Lee", carer="Kim Lee")
     clinician, patient = await people.meet(visit, "clinician", "patient")
+    await clinician.sees(visit.seats["patient"])
     slots = await clinician.slots_of(visit.seats["patient"])
     (carer,) = await people.follow(visit, clinician, "carer")
     await carer.leave()
