@@ -85,6 +85,7 @@ async def _serve(settings: Settings, greet: Greeting, host: str) -> int:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    telemetry.watch(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with server.running(settings, host) as app:

@@ -109,7 +109,7 @@ class Jobs:
                         self._running += 1
                         group.create_task(self._do(taken, handlers))
                 except Unavailable as error:
-                    log.warning("jobs wait for the store: %s", error.code)
+                    log.warning("jobs wait for the store", extra={"code": error.code})
                 try:
                     async with asyncio.timeout(POLL.total_seconds()):
                         await self._awake.wait()
@@ -124,7 +124,7 @@ class Jobs:
         try:
             await self.work(taken, handlers)
         except Unavailable as error:  # the lease ends, and it is due again
-            log.warning("job %s could not be put away: %s", taken[0].id, error.code)
+            log.warning("a job could not be put away", extra={"job": taken[0].id, "code": error.code})
         finally:
             self._running -= 1
             self.wake()
@@ -142,7 +142,7 @@ class Jobs:
         try:
             before = _read(row)
         except (RuntimeError, ValidationError) as error:  # of a newer version, which has runners of its own; or damaged
-            log.error("job %s cannot be read: %s", row.id, type(error).__name__)
+            log.error("a job cannot be read", extra={"job": row.id, "code": type(error).__name__})
             return None
         if before.attempts >= MAX_ATTEMPTS:  # its runner died each time, perhaps of it
             await self._put(before, row.token, self._died(before, "lease-ended"))
@@ -162,7 +162,8 @@ class Jobs:
                 await handlers[held.kind](held, now)
         except Exception as error:  # whatever a handler raises is its job's failure, not the runner's
             why = error.code if isinstance(error, DomainError) else type(error).__name__
-            log.warning("job %s (%s) failed, attempt %d: %s", held.id, held.kind, held.attempts, why)
+            about = {"job": held.id, "kind": held.kind, "attempt": held.attempts, "code": why}
+            log.warning("a job failed", extra=about)
             outcome, after = "failed", self._failed(held, why)
         else:
             outcome = "done"
@@ -170,7 +171,7 @@ class Jobs:
         self._counts["overtaken" if put is None else outcome] += 1
 
     def _died(self, job: Job, why: str) -> Job:
-        log.error("job %s (%s) is dead", job.id, job.kind)
+        log.error("a job is dead", extra={"job": job.id, "kind": job.kind, "code": why})
         self._counts["dead"] += 1
         return replace(job, state=State.DEAD, error=why)
 

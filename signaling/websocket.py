@@ -127,7 +127,7 @@ class Connection:
                 await self._received(frame)
         except Exception:
             self._count("failed")
-            log.exception("a socket failed", extra={"visit": self._knock.visit, "seat": self._knock.seat})
+            log.exception("a socket failed", extra=self._about())
             self.close(Close.INTERNAL, "internal error")
         self.close(1000, "")
 
@@ -205,6 +205,11 @@ class Connection:
     def _hello_is_late(self) -> None:
         self._count("hello-late")
         self.close(Close.SILENT, "hello is late")
+
+    def _about(self) -> dict[str, str]:
+        """For the log; before the greeting nothing, since the address of the request is whatever somebody typed."""
+        holder = self._participant.holder if self._participant else None
+        return {"visit": holder.visit, "seat": holder.seat} if holder else {}
 
     def _count(self, what: str) -> None:
         self._hub.counters.add(f"signaling.{what}")

@@ -173,7 +173,7 @@ class SqliteStore:
             results = [self._transact(writer, pending) for pending in group]
             writer.execute("COMMIT")
         except Exception as error:  # whatever it is, the callers must hear of it and the thread go on
-            log.error("a group of %d transacts failed: %s", len(group), type(error).__name__)
+            log.error("a group of transacts failed", extra={"count": len(group), "code": type(error).__name__})
             self._counts["failed"] += len(group)
             _roll_back(writer)
             return [_unavailable(error) for _ in group]

@@ -4,13 +4,14 @@ A line holds the *template* of its message, never the arguments, and of `extra` 
 exception its type and the places in the code it passed, not its text. So free text cannot reach a log by mistake.
 """
 
+import asyncio
 import json
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO
 
 from medinova_rt.errors import DomainError
 
@@ -46,6 +47,8 @@ FIELDS = frozenset(
         "visit",
     }
 )
+log = logging.getLogger(__name__)
+
 MAX_FIELD = 200  # characters
 MAX_FRAMES = 20
 
@@ -72,6 +75,15 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
     logging.captureWarnings(True)
     for chatty in ("aiohttp.access", "aioice", "aiortc", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+
+
+def watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Log what nobody caught on `loop` as everything else; asyncio by itself would spell out texts and arguments."""
+    loop.set_exception_handler(_uncaught)
+
+
+def _uncaught(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    log.error("something was raised that nobody caught", exc_info=context.get("exception"))
 
 
 class Counters:

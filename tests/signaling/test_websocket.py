@@ -310,7 +310,9 @@ async def test_a_fault_ends_one_session_and_no_other(stage: Stage, caplog: pytes
     await clinician.settle()
 
 
-async def test_a_fault_while_coming_in_ends_that_socket(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_fault_while_coming_in_ends_that_socket(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def join(*_: object) -> None:
         raise KeyError("a fault of ours")
 
@@ -321,6 +323,8 @@ async def test_a_fault_while_coming_in_ends_that_socket(stage: Stage, monkeypatc
         await page.send("hello", protocol=1)
         assert await page.over() == Close.INTERNAL
     assert len(stage.hub.rooms) == 0
+    (line,) = (record for record in caplog.records if record.message == "a socket failed")
+    assert not vars(line).keys() & {"visit", "seat"}  # so far they are what somebody typed
     await stage.join(visit, 0)
 
 

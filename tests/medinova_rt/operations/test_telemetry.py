@@ -1,12 +1,17 @@
+import ast
+import asyncio
 import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from medinova_rt.errors import NotFound
-from medinova_rt.operations.telemetry import Counters, configure, prometheus
+from medinova_rt.operations.telemetry import FIELDS, Counters, configure, prometheus, watch
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -69,6 +74,42 @@ def test_an_exception_is_its_type_and_where_it_passed(stream: io.StringIO) -> No
     assert "test_telemetry.py" in exception["at"][0]
     assert exception["cause"]["text"] == "there is no such visit"
     assert "Ben" not in stream.getvalue()
+
+
+async def test_what_nobody_caught_is_told_without_texts_and_arguments(stream: io.StringIO) -> None:
+    def fail(name: str) -> None:
+        raise RuntimeError(name)
+
+    loop = asyncio.get_running_loop()
+    watch(loop)
+    loop.call_soon(fail, "Ben")
+    await asyncio.sleep(0)
+    loop.set_exception_handler(None)
+    (line,) = lines(stream)
+    assert line["message"] == "something was raised that nobody caught"
+    exception = line["exception"]
+    assert isinstance(exception, dict)
+    assert exception["type"] == "RuntimeError"
+    assert "Ben" not in stream.getvalue()
+
+
+def calls(file: Path) -> Iterator[ast.Call]:
+    """Yield the calls of `log.….`"""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log."):
+            yield node
+
+
+@pytest.mark.parametrize("package", ["medinova_rt", "api", "signaling", "media"])
+def test_what_our_own_lines_say_reaches_the_log(package: str) -> None:
+    for file in (ROOT / package).rglob("*.py"):
+        for call in calls(file):
+            (message,) = call.args  # further ones are left out of the line
+            assert isinstance(message, ast.Constant), f"{file}:{call.lineno}"
+            given = {keyword.arg: keyword.value for keyword in call.keywords}
+            assert given.keys() <= {"extra", "exc_info"}
+            if isinstance(extra := given.get("extra"), ast.Dict):
+                assert {ast.literal_eval(key) for key in extra.keys if key} <= FIELDS, f"{file}:{call.lineno}"
 
 
 def test_less_severe_lines_are_left_out(stream: io.StringIO) -> None:
