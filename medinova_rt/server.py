@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 DATABASE = "medinova.db"
+KEEP_ALIVE_S = 75.0  # a connection without a whole request; load balancers let go of theirs after 60
 FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS)
 
 JOBS = web.AppKey("jobs", Jobs)
@@ -113,6 +114,7 @@ async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[
             app,
             logger=logger,
             access_log=None,  # api.middleware writes one that is fit to be kept
+            keepalive_timeout=KEEP_ALIVE_S,
             auto_decompress=False,  # no compressed body is taken, so none can swell
             shutdown_timeout=settings.stop_s / 10,  # for requests under way, spent twice
         )

@@ -162,6 +162,19 @@ async def test_what_is_not_http_is_refused_and_counted_and_not_logged(
         assert ours(caplog) == []
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n"], ids=["nothing", "half a request"])
+async def test_a_connection_without_a_whole_request_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(server, "KEEP_ALIVE_S", 0.2)
+    async with running(settings(tmp_path)) as app, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("localhost", app[call.SETTINGS].listen_port)
+        writer.write(sent)
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_it_stops_in_time_with_sockets_and_requests_open(
     tmp_path: Path, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
