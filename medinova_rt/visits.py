@@ -253,10 +253,11 @@ class Visits:
         """What the job `visit-expire` does: end what has not ended. Idempotent; raises NotFound. Tell `Rooms.close`."""
         system = System()
 
-        def decide(visit: Visit) -> tuple[Visit, Insert]:
+        def decide(visit: Visit) -> tuple[Visit, Insert | None]:
             access.require(system, Action.VISIT_EXPIRE, thing(visit))
-            over = visit if visit.state in OVER else step(visit, Event.EXPIRE, now)
-            return over, _record(system, Action.VISIT_EXPIRE, visit, now)
+            if visit.state in OVER:
+                return visit, None
+            return step(visit, Event.EXPIRE, now), _record(system, Action.VISIT_EXPIRE, visit, now)
 
         return await self._change(id, decide)
 
@@ -279,19 +280,20 @@ class Visits:
         """The latest lines, at most 200, oldest first; for those admitted."""
         return await self._chat.lines(id, limit)
 
-    async def _change(self, id: VisitId, decide: Callable[[Visit], tuple[Visit, Insert]]) -> Visit:
-        """Compare-and-set: `decide` returns the new visit (the same object: nothing to change) and the audit record."""
+    async def _change(self, id: VisitId, decide: Callable[[Visit], tuple[Visit, Insert | None]]) -> Visit:
+        """Compare-and-set: `decide` returns the new visit (the same object: no change) and the record of an act."""
         for _ in range(ATTEMPTS):
             stored = await self._store.get(VISITS, id)
             if stored is None:
                 raise NotFound("there is no such visit")
             before = documents.decode(Visit, stored.document, SCHEMA, {})
             after, record = decide(before)
-            writes: list[Write] = [record]
+            writes: list[Write] = [] if record is None else [record]
             if after is not before:
                 writes.append(Replace(VISITS, id, documents.encode(after), stored.token))
             try:
-                await self._store.transact(writes)
+                if writes:
+                    await self._store.transact(writes)
             except Conflict:
                 continue
             return after

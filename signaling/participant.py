@@ -246,9 +246,7 @@ class Participant:
             self.send(Error("bad-input", str(error), number))
             return
         if not self._room.holds(self):
-            self._room.media.join(
-                name
-            )  # what was just answered must not become the media of whoever took the seat over
+            self._room.media.join(name)  # else what was answered became the media of whoever took the seat over
             return
         await self._perform(self._session.answered(number, answer))
 

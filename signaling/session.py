@@ -174,7 +174,7 @@ class Session:
         if self.phase is Phase.OVER or self._lost_at is None or (path_up and not self._page_gone):
             return []
         if now - self._lost_at >= GRACE_S:
-            return self.finish(Ending.FORGOTTEN)
+            return [*self.finish(Ending.FORGOTTEN), Record(Action.VISIT_LEAVE)]
         if now - self._lost_at >= HOLD_S and not self._hidden:
             self._hidden = True
             return [Vanish()]

@@ -195,13 +195,17 @@ async def test_ending_ends_once(held: Visits, visit: Visit) -> None:
         ([Event.ADMIT, Event.END], State.ENDED),
     ],
 )
-async def test_expiring_ends_what_has_not_ended(held: Visits, visit: Visit, before: list[Event], after: State) -> None:
+async def test_expiring_ends_what_has_not_ended(
+    store: MemoryStore, held: Visits, visit: Visit, before: list[Event], after: State
+) -> None:
     if Event.ADMIT in before:
         await held.admit(holder(visit, 0), visit.id, visit.seats[1].id, NOW)
     if Event.END in before:
         await held.end(SERVICE, visit.id, NOW)
     for _ in range(2):  # the job may run twice
         assert (await held.expire(visit.id, visit.expires_at)).state is after
+    ends = [each.action for each in await audit.trail(store, visit.id) if each.action in ("visit.end", "visit.expire")]
+    assert ends == ["visit.end" if Event.END in before else "visit.expire"]
 
 
 async def test_seats_are_added_up_to_eight(held: Visits, visit: Visit) -> None:

@@ -151,11 +151,11 @@ def test_a_repeated_offer_gets_the_same_answer(answered: list[int], number: int,
         (HOLD_S, False, False, ["Vanish"]),
         (HOLD_S, True, False, []),
         (GRACE_S - 0.1, False, False, ["Vanish"]),
-        (GRACE_S, False, False, ["Hang", "Vanish", "LetGo"]),
+        (GRACE_S, False, False, ["Hang", "Vanish", "LetGo", "Record"]),
         (GRACE_S * 100, True, False, []),
         (HOLD_S - 0.1, True, True, []),
         (HOLD_S, True, True, ["Vanish"]),
-        (GRACE_S, True, True, ["Hang", "Vanish", "LetGo"]),
+        (GRACE_S, True, True, ["Hang", "Vanish", "LetGo", "Record"]),
     ],
 )
 def test_how_long_a_socket_may_be_gone(after_s: float, path_up: bool, by_page: bool, effects: list[str]) -> None:
@@ -172,7 +172,9 @@ def test_away_is_told_once_and_forgotten_when_the_path_goes_too() -> None:
     spoken = make(Phase.PRESENT)
     spoken.lost(0.0, by_page=False)
     assert [names(spoken.waited(float(now), path_up=False)) for now in (3, 6, 9)] == [["Vanish"], [], []]
-    assert names(spoken.waited(40.0, path_up=False)) == ["Hang", "Vanish", "LetGo"]
+    gone = spoken.waited(40.0, path_up=False)
+    assert names(gone) == ["Hang", "Vanish", "LetGo", "Record"]
+    assert gone[-1] == Record(Action.VISIT_LEAVE)
     assert spoken.phase is Phase.OVER
 
 
