@@ -86,7 +86,7 @@ class LiveRoom:
 
     def superseded(self, resume: str) -> bool:
         """Whether that session lost its seat to another one: it must not take it back by itself."""
-        return resume in self._superseded
+        return any(compare_digest(each.encode(), resume.encode()) for each in self._superseded)
 
     def seat(self, member: Member) -> None:
         """Give them their seat; whoever had it is told, and their media is let go of."""
