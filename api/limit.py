@@ -1,9 +1,9 @@
 """How often a stranger may try: a token bucket per address, in bounded memory."""
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
 
 from medinova_rt.errors import TooFast
+from medinova_rt.operations.network import network
 
 MAX_ADDRESSES = 10_000  # the one unheard for longest is forgotten: it has most likely regained its tokens
 
@@ -27,14 +27,3 @@ class Limit:
         self._spent_until.move_to_end(key)
         if len(self._spent_until) > MAX_ADDRESSES:
             self._spent_until.popitem(last=False)
-
-
-def network(address: str) -> str:
-    """Return what one household has: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return "unknown"
-    if not isinstance(ip, IPv6Address):
-        return str(ip)
-    return str(ip.ipv4_mapped or int(ip) >> 64)

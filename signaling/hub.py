@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from medinova_rt.entrance import Entrance, holder
 from medinova_rt.errors import DomainError, NotAuthenticated, NotFound
 from medinova_rt.ids import SeatId, VisitId
 from medinova_rt.links import Grant, Links
+from medinova_rt.operations.network import network
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Store
 from medinova_rt.visits import OVER, Visits, still_on
@@ -29,6 +31,7 @@ from signaling.wheel import Wheel
 log = logging.getLogger(__name__)
 
 MAX_SOCKETS = 20_000
+MAX_STRANGERS = 1000  # sockets of one network that have not been greeted; nobody alone is to take all there are
 STOP_S = 3.0  # for the last messages and close frames; then sockets are cut
 RETRY_S = 1.0  # what clients are told to wait for a restart
 
@@ -78,6 +81,8 @@ class Hub:
         self._entrance = Entrance(store, visits, links)
         self._links = links
         self._sockets: set[Socket] = set()
+        self._strangers: dict[Socket, str] = {}  # not greeted so far, and their networks
+        self._crowds: Counter[str] = Counter()  # how many strangers each network has
         self._gone = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._stopping = False
@@ -118,18 +123,29 @@ class Hub:
 
     # --- sockets ---
 
-    @property
-    def full(self) -> bool:
-        """No further socket is taken: the bound is reached, or the server is stopping."""
-        return self._stopping or len(self._sockets) >= MAX_SOCKETS
+    def is_full(self, address: str | None) -> bool:
+        """No further socket is taken from there: a bound is reached, or the server is stopping."""
+        is_crowded = self._crowds[network(address)] >= MAX_STRANGERS
+        return self._stopping or is_crowded or len(self._sockets) >= MAX_SOCKETS
 
-    def opened(self, socket: Socket) -> None:
+    def opened(self, socket: Socket, address: str | None) -> None:
         self._sockets.add(socket)
+        crowd = self._strangers[socket] = network(address)
+        self._crowds[crowd] += 1
 
     def closed(self, socket: Socket) -> None:
         self._sockets.discard(socket)
+        self._know(socket)
         if self._stopping and not self._sockets:
             self._gone.set()
+
+    def _know(self, socket: Socket) -> None:
+        crowd = self._strangers.pop(socket, None)
+        if crowd is None:
+            return
+        self._crowds[crowd] -= 1
+        if not self._crowds[crowd]:
+            del self._crowds[crowd]
 
     # --- the way in ---
 
@@ -140,7 +156,10 @@ class Hub:
             match effect:
                 case effects.Enter(hello):
                     try:
-                        return await self._enter(socket, knock, hello, fresh)
+                        entered = await self._enter(socket, knock, hello, fresh)
+                        if entered:
+                            self._know(socket)
+                        return entered
                     except DomainError as error:
                         self.counters.add(f"signaling.refused.{error.code}")
                         socket.send(Error(error.code, str(error)))

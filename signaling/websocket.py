@@ -45,7 +45,7 @@ def mount(
         if origin is not None and origin not in origins:
             hub.counters.add("signaling.cross-origin")
             raise web.HTTPForbidden(text="this page may not connect here\n")
-        if hub.full:
+        if hub.is_full(address(request)):
             hub.counters.add("signaling.full")
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}, text="try again in a moment\n")
         seat = SeatId(request.query.get("seat", ""))
@@ -81,7 +81,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Until the connection is over."""
-        self._hub.opened(self)
+        self._hub.opened(self, self._knock.address)
         try:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(self._read())

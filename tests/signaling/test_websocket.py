@@ -162,6 +162,23 @@ async def test_a_full_server_takes_no_further_socket(stage: Stage, monkeypatch: 
     assert (refused.value.status, stage.count("full")) == (503, 1)
 
 
+async def test_one_network_does_not_take_every_socket(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "MAX_STRANGERS", 2)
+    visit = await stage.visit()
+    greeted = [await stage.join(visit, seat) for seat in (0, 1)]  # whoever was is no stranger
+    assert not stage.hub.is_full("127.0.0.1")
+    strangers = [await stage.socket(visit, 1) for _ in range(2)]
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await stage.socket(visit, 1)
+    assert (refused.value.status, stage.count("full")) == (503, 1)
+    assert not stage.hub.is_full("192.0.2.1")
+    await greeted[0].settle()
+    for page in strangers:
+        await page.socket.close()
+    await until(lambda: not stage.hub.is_full("127.0.0.1"))
+    await stage.join(visit, 1)
+
+
 async def test_a_plain_get_and_a_head_change_nothing(stage: Stage) -> None:
     visit = await stage.visit()
     url = stage.url(visit, visit.seats[0].id)
