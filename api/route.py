@@ -14,14 +14,16 @@ from api import caller, problems
 from api.call import CLOCK, SERVICE_CLINIC, STORE, VISITS, AnyCall, Call, Reply
 from api.limit import Limit
 from medinova_rt import access, errors, visits
-from medinova_rt.access import NOWHERE, Action, Principal, Stranger, Thing
+from medinova_rt.access import NOWHERE, Action, Principal, SeatHolder, Stranger, Thing
 from medinova_rt.errors import BadInput, DomainError, NotFound, Unavailable
 from medinova_rt.ids import SeatId, VisitId
+from medinova_rt.operations.network import network
 
 TIME_LIMIT_S = 10.0
 MAX_BODY_BYTES = 64 * 1024
 
-STRANGERS = web.AppKey("strangers", Limit)
+STRANGERS = web.AppKey("strangers", Limit)  # by network
+HOLDERS = web.AppKey("holders", Limit)  # by seat: each try leaves an audit record
 
 Handler = Callable[[AnyCall], Awaitable[Reply | web.StreamResponse]]
 
@@ -61,6 +63,11 @@ class Route:
         return access.may(Stranger(), self.action, NOWHERE)
 
     @property
+    def is_seated(self) -> bool:
+        """Whether a seat's cookie is looked for."""
+        return "seat" in self.parameters and not self.is_public
+
+    @property
     def problems(self) -> list[type[DomainError]]:
         """Every error that the route can answer with, by status."""
         possible = {*self.errors, DomainError, Unavailable}
@@ -72,7 +79,7 @@ class Route:
             possible |= {NotFound}
         if self.method not in ("GET", "HEAD"):
             possible |= {problems.CrossOrigin}
-        if self.limited:
+        if self.limited or self.is_seated:
             possible |= {errors.TooFast}
         return sorted(possible, key=lambda kind: (problems.TABLE[kind].status, kind.code))
 
@@ -87,7 +94,7 @@ class Route:
     async def _answer(self, request: web.Request) -> Reply | web.StreamResponse:
         now = request.app[CLOCK]()
         if self.limited:
-            request.app[STRANGERS].take(caller.address(request), asyncio.get_running_loop().time())
+            request.app[STRANGERS].take(network(caller.address(request)), asyncio.get_running_loop().time())
         principal = Stranger(caller.address(request)) if self.is_public else await self._admit(request, now)
         body = await _decode(request, self.request) if self.request else None
         return await self.handler(Call(request.app, principal, request.match_info, body, now, request))
@@ -95,6 +102,8 @@ class Route:
     async def _admit(self, request: web.Request, now: datetime) -> Principal:
         """Ask `access.guard`, once, for everything that is not for everyone."""
         principal = await caller.authenticate(request, now)
+        if isinstance(principal, SeatHolder):
+            request.app[HOLDERS].take(principal.seat, asyncio.get_running_loop().time())
         thing = NOWHERE if isinstance(principal, Stranger) else await _thing(request)
         await access.guard(request.app[STORE], principal, self.action, thing, now)
         return principal

@@ -12,7 +12,7 @@ from api import health, links, openapi, pages, reference, seats, visits
 from api.call import HEALTH, SETTINGS, Call
 from api.limit import Limit
 from api.middleware import explain, harden, observe, refuse_other_sites
-from api.route import MAX_BODY_BYTES, STRANGERS, Route
+from api.route import HOLDERS, MAX_BODY_BYTES, STRANGERS, Route
 from medinova_rt.access import Action
 from medinova_rt.config import Settings
 from medinova_rt.errors import Conflict, LimitReached, NotAuthenticated, WrongState
@@ -20,8 +20,9 @@ from medinova_rt.operations.health import Readiness
 
 MIDDLEWARES = (observe, explain, refuse_other_sites)  # outermost first
 
-# whole households and clinics share an address, and a page may try a few times when the network is bad
-EXCHANGES = (30, 2.0)  # at once, then one each two seconds
+# so many at once, then one each so many seconds; a page may try a few times when the network is bad
+EXCHANGES = (30, 2.0)  # by one network: whole households and clinics share it
+SEAT_CALLS = (30, 2.0)  # by one seat
 
 
 async def openapi_json(call: Call[None]) -> web.Response:
@@ -252,6 +253,7 @@ def make_app(settings: Settings) -> web.Application:
     """Return an application that serves the table; its parts (`api.call`) are put in by whoever starts it."""
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY_BYTES)
     app[STRANGERS] = Limit(*EXCHANGES)
+    app[HOLDERS] = Limit(*SEAT_CALLS)
     harden(app, settings)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.serve)

@@ -1,6 +1,6 @@
 import pytest
 
-from api.limit import MAX_ADDRESSES, Limit
+from api.limit import MAX_CALLERS, Limit
 from medinova_rt.errors import TooFast
 
 
@@ -25,7 +25,7 @@ def test_a_refused_try_costs_nothing() -> None:
     limit.take("192.0.2.1", 2.0)
 
 
-def test_addresses_don_t_share() -> None:
+def test_callers_don_t_share() -> None:
     limit = Limit(burst=1, every_s=2.0)
     for last in range(100):
         limit.take(f"192.0.2.{last}", 0.0)
@@ -33,9 +33,9 @@ def test_addresses_don_t_share() -> None:
 
 def test_memory_is_bounded_and_the_longest_unheard_is_forgotten() -> None:
     limit = Limit(burst=1, every_s=1e9)
-    for n in range(MAX_ADDRESSES + 1):
+    for n in range(MAX_CALLERS + 1):
         limit.take(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", 0.0)
-    assert len(limit._spent_until) == MAX_ADDRESSES
+    assert len(limit._spent_until) == MAX_CALLERS
     limit.take("10.0.0.0", 0.0)
     with pytest.raises(TooFast):
         limit.take("10.0.0.2", 0.0)

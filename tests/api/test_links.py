@@ -1,9 +1,14 @@
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+from api import call
 from api.links import MAX_SEAT_COOKIES
+from api.route import HOLDERS
+from api.routes import SEAT_CALLS
+from medinova_rt import audit
 from tests.api.conftest import Door, token
 
 
@@ -153,3 +158,19 @@ async def test_old_seats_cookies_make_room(door: Door) -> None:
     dropped = [each.partition("=")[0] for each in set_cookies if "Max-Age=0" in each]
     assert dropped == held[:2]
     assert len(set_cookies) == 3
+
+
+async def test_a_seat_is_not_read_without_end(door: Door) -> None:
+    visit = await door.visit()
+    cookies = [await door.cookie(seat) for seat in visit["seats"]]
+    path = f"/v1/visits/{visit['id']}/seats/"
+    own, other = (path + seat["id"] for seat in visit["seats"])
+    assert (await door.ask("GET", own, key=None, headers={"Cookie": cookies[0]})).status == 200
+    for _ in range(SEAT_CALLS[0] - 1):
+        door.app[HOLDERS].take(visit["seats"][0]["id"], asyncio.get_running_loop().time())
+    written = len(await audit.trail(door.app[call.STORE], visit["id"]))
+    for method, at in (("GET", own), ("POST", f"{own}/links")):
+        refused = await door.ask(method, at, key=None, headers={"Cookie": cookies[0]})
+        assert (refused.problem, "Retry-After" in refused.headers) == ((429, "too-fast"), True)
+    assert len(await audit.trail(door.app[call.STORE], visit["id"])) == written
+    assert (await door.ask("GET", other, key=None, headers={"Cookie": cookies[1]})).status == 200
