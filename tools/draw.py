@@ -38,7 +38,8 @@ GRANTED = {
 def permissions() -> str:
     """Return who may do what, a row for each action."""
     rows = ["| Action | Who may |", "| --- | --- |"]
-    for action, grants in access.TABLE.items():
+    for action in access.Action:
+        grants = access.TABLE[action]
         if grants == access.ANYONE:
             said = ["anyone"]
         else:
