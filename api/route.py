@@ -12,11 +12,11 @@ from msgspec import Struct
 
 from api import caller, problems
 from api.call import CLOCK, SERVICE_CLINIC, STORE, VISITS, AnyCall, Call, Reply
-from api.limit import Limit
 from medinova_rt import access, errors, visits
 from medinova_rt.access import NOWHERE, Action, Principal, SeatHolder, Stranger, Thing
 from medinova_rt.errors import BadInput, DomainError, NotFound, Unavailable
 from medinova_rt.ids import SeatId, VisitId
+from medinova_rt.operations.limit import Limit
 from medinova_rt.operations.network import network
 
 TIME_LIMIT_S = 10.0

@@ -10,13 +10,13 @@ from aiohttp import web
 
 from api import health, links, openapi, pages, reference, seats, visits
 from api.call import HEALTH, SETTINGS, Call
-from api.limit import Limit
 from api.middleware import explain, harden, observe, refuse_other_sites
 from api.route import HOLDERS, MAX_BODY_BYTES, STRANGERS, Route
 from medinova_rt.access import Action
 from medinova_rt.config import Settings
 from medinova_rt.errors import Conflict, LimitReached, NotAuthenticated, WrongState
 from medinova_rt.operations.health import Readiness
+from medinova_rt.operations.limit import Limit
 
 MIDDLEWARES = (observe, explain, refuse_other_sites)  # outermost first
 

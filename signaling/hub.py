@@ -16,6 +16,7 @@ from medinova_rt.entrance import Entrance, holder
 from medinova_rt.errors import DomainError, NotAuthenticated, NotFound
 from medinova_rt.ids import SeatId, VisitId
 from medinova_rt.links import Grant, Links
+from medinova_rt.operations.limit import Limit
 from medinova_rt.operations.network import network
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Store
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 MAX_SOCKETS = 20_000
 MAX_STRANGERS = 1000  # sockets of one network that have not been greeted; nobody alone is to take all there are
+JOINS = (30, 2.0)  # of one seat: at once, then one each so many seconds; each is recorded, and told to everyone
 STOP_S = 3.0  # for the last messages and close frames; then sockets are cut
 RETRY_S = 1.0  # what clients are told to wait for a restart
 
@@ -42,6 +44,7 @@ CLOSE_CODES = {  # of an error while coming in; every other one: try again later
     "forbidden": Close.NOT_AUTHENTICATED,
     "not-found": Close.NOT_FOUND,
     "wrong-state": Close.ENDED,
+    "too-fast": Close.TOO_FAST,
 }
 
 
@@ -80,6 +83,7 @@ class Hub:
         self._desk = Desk(store, visits, self.wheel, counters, clock)
         self._entrance = Entrance(store, visits, links)
         self._links = links
+        self._joins = Limit(*JOINS)
         self._sockets: set[Socket] = set()
         self._strangers: dict[Socket, str] = {}  # not greeted so far, and their networks
         self._crowds: Counter[str] = Counter()  # how many strangers each network has
@@ -187,6 +191,7 @@ class Hub:
                 return None
         desk = self._desk
         who = await self._who(socket, knock, hello)
+        self._joins.take(who.seat, self.wheel.now)
         await access.guard(desk.store, who, action, _own_seat(who), desk.clock())
         await desk.visits.note(who, action, who.visit, desk.clock())
 

@@ -1,7 +1,7 @@
 import pytest
 
-from api.limit import MAX_CALLERS, Limit
 from medinova_rt.errors import TooFast
+from medinova_rt.operations.limit import MAX_CALLERS, Limit
 
 
 def test_a_burst_then_one_each_interval() -> None:
