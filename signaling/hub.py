@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 MAX_SOCKETS = 20_000
 MAX_STRANGERS = 1000  # sockets of one network that have not been greeted; nobody alone is to take all there are
-JOINS = (30, 2.0)  # of one seat: at once, then one each so many seconds; each is recorded, and told to everyone
+ENTRIES = (30, 2.0)  # of one seat: at once, then one each so many seconds; each brings a fresh allowance of messages
 STOP_S = 3.0  # for the last messages and close frames; then sockets are cut
 RETRY_S = 1.0  # what clients are told to wait for a restart
 
@@ -83,7 +83,7 @@ class Hub:
         self._desk = Desk(store, visits, self.wheel, counters, clock)
         self._entrance = Entrance(store, visits, links)
         self._links = links
-        self._joins = Limit(*JOINS)
+        self._entries = Limit(*ENTRIES)
         self._sockets: set[Socket] = set()
         self._strangers: dict[Socket, str] = {}  # not greeted so far, and their networks
         self._crowds: Counter[str] = Counter()  # how many strangers each network has
@@ -183,6 +183,7 @@ class Hub:
             if left := room.find(knock.seat, hello.resume):
                 assert isinstance(left, Participant)
                 access.require(left.holder, action, _own_seat(left.holder))
+                self._entries.take(left.holder.seat, self.wheel.now)
                 left.attach(socket)
                 self.counters.add("signaling.resumed")
                 return left
@@ -191,7 +192,7 @@ class Hub:
                 return None
         desk = self._desk
         who = await self._who(socket, knock, hello)
-        self._joins.take(who.seat, self.wheel.now)
+        self._entries.take(who.seat, self.wheel.now)
         await access.guard(desk.store, who, action, _own_seat(who), desk.clock())
         await desk.visits.note(who, action, who.visit, desk.clock())
 
