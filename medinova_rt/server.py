@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 DATABASE = "medinova.db"
-KEEP_ALIVE_S = 75.0  # a connection without a whole request; load balancers let go of theirs after 60
+KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
 FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS)
 
 JOBS = web.AppKey("jobs", Jobs)

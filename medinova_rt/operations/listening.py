@@ -4,6 +4,7 @@ import errno
 import socket
 
 ATTEMPTS = 20
+UNREAD_MS = 60_000  # a connection whose other end takes nothing of what is sent is dropped after so long
 Place = tuple[socket.AddressFamily, str]
 
 
@@ -51,6 +52,8 @@ def _bind_one(family: socket.AddressFamily, address: str, port: int) -> socket.s
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections accepted inherit it
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
         made.bind((address, port))

@@ -35,3 +35,18 @@ def test_an_address_that_is_not_here_is_refused_only_if_there_is_no_other(monkey
     monkeypatch.setattr(listening, "_places", lambda host: [elsewhere])
     with pytest.raises(OSError):
         listen("elsewhere", 0)
+
+
+def test_whoever_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "UNREAD_MS", 200)
+    (listener,) = listen("127.0.0.1", 0)
+    with listener, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.listen()
+        client.connect(listener.getsockname())
+        ours, _ = listener.accept()
+        with ours, pytest.raises(OSError) as dropped:
+            ours.settimeout(10)
+            while True:
+                ours.sendall(b"x" * 65536)
+    assert dropped.value.errno == errno.ETIMEDOUT
