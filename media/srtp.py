@@ -14,7 +14,6 @@ from media.rtp import MAX_BYTES
 
 WINDOW = 2048  # packets
 MAX_SSRCS = 64  # per participant, sent to us; each costs a replay window
-_ROOM = 144  # what pylibsrtp keeps free behind a packet that it protects
 
 _PROFILES = {
     "SRTP_AEAD_AES_128_GCM": Policy.SRTP_PROFILE_AEAD_AES_128_GCM,

@@ -61,7 +61,7 @@ class Links:
         return self._sign("ticket", Grant(visit, seat, link, now + TICKET_LIFE, secrets.token_hex(16)))
 
     def read_ticket(self, text: str, now: datetime) -> Grant:
-        """Reading does not use it up: `Visits.redeem` does."""
+        """Reading does not use it up: `Entrance.redeem` does."""
         return self._read("ticket", text, now)
 
     def _sign(self, purpose: Purpose, grant: Grant) -> str:
