@@ -137,8 +137,12 @@ class Room:
             if participant is None:
                 raise OfferError("not in the room")
             peer = participant.peer or Peer(self._site)
-            text = peer.answer(sdp, self._agreement.codec)
-            self._take(participant, peer)
+            try:
+                text = peer.answer(sdp, self._agreement.codec)
+                self._take(participant, peer)
+            finally:
+                if peer is not participant.peer:
+                    peer.close()  # nobody would: a fault of ours half way left it in the engine
             self._settle()
             return text
 

@@ -92,6 +92,15 @@ async def test_two_see_each_other(house: House) -> None:
     assert set(house.engine.key_frames) == {house.up(a, "camera"), house.up(b, "camera")}
 
 
+async def test_a_fault_in_an_answer_leaves_nobody_in_the_engine(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("media.peer.write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await house.come("a")
+    assert (house.engine.ice, house.plane._site.peers) == ({}, {})
+    await house.come("a")
+
+
 async def test_who_waits_sees_nobody_and_is_not_seen(house: House) -> None:
     a, b = await house.come("a", slots="avv"), await house.come("b", admit=False, slots="avv")
     assert (house.seen(a), house.seen(b)) == ("- - -", "- - -")
