@@ -93,6 +93,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app.router.add_get("/asyncapi.json", _asyncapi)
     counters.include("media", plane.counters)
     counters.include("store", store.counters)
+    counters.include("jobs", work.counters)
     app.cleanup_ctx.extend([open_store, run_jobs, open_media, open_signalling])
     return app
 

@@ -113,6 +113,8 @@ async def test_a_visit_expires_by_itself(tmp_path: Path, monkeypatch: pytest.Mon
         async with asyncio.timeout(5):
             while (await ask(session, app, "GET", f"/v1/visits/{visit['id']}"))[1]["state"] != "missed":
                 await asyncio.sleep(0.02)
+            while app[call.COUNTERS].snapshot()["jobs.done"] != 1:
+                await asyncio.sleep(0.02)
 
 
 async def test_everything_beside_the_table_is_served(tmp_path: Path, session: aiohttp.ClientSession) -> None:
