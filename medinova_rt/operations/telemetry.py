@@ -49,6 +49,8 @@ FIELDS = frozenset(
 )
 log = logging.getLogger(__name__)
 
+# what is so many now, among totals since start
+GAUGES = frozenset({"jobs.running", "media.handshakes_under_way", "media.peers", "media.rooms", "store.pending"})
 MAX_FIELD = 200  # characters
 MAX_FRAMES = 20
 
@@ -108,11 +110,12 @@ class Counters:
 
 
 def prometheus(totals: Mapping[str, int]) -> str:
-    """Return the text exposition format (version 0.0.4) of counters."""
+    """Return the text exposition format (version 0.0.4) of a snapshot."""
     lines = []
     for name, total in totals.items():
-        metric = "medinova_" + "".join(c if c.isalnum() else "_" for c in name) + "_total"
-        lines.append(f"# TYPE {metric} counter\n{metric} {total}\n")
+        metric = "medinova_" + "".join(c if c.isalnum() else "_" for c in name)
+        kind, metric = ("gauge", metric) if name in GAUGES else ("counter", f"{metric}_total")
+        lines.append(f"# TYPE {metric} {kind}\n{metric} {total}\n")
     return "".join(lines)
 
 

@@ -14,6 +14,7 @@ from api import call
 from medinova_rt import server
 from medinova_rt.config import Settings, load
 from medinova_rt.operations.listening import listen
+from medinova_rt.operations.telemetry import GAUGES
 from medinova_rt.server import CannotStart, running
 
 SEATS = [{"role": "clinician", "name": "Dr. Ada"}, {"role": "patient", "name": "Ben"}]
@@ -121,6 +122,7 @@ async def test_everything_beside_the_table_is_served(tmp_path: Path, session: ai
     async with running(settings(tmp_path)) as app:
         status, said = await ask(session, app, "GET", "/asyncapi.json")
         assert (status, said["asyncapi"]) == (200, "3.0.0")
+        assert app[call.COUNTERS].snapshot().keys() >= GAUGES
         for page in ("/", "/join", "/visit/vis-1/sea-1", "/docs"):
             async with session.get(app[call.SETTINGS].public_url + page) as answer:
                 assert answer.status == 200

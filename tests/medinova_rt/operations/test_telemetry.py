@@ -128,3 +128,7 @@ def test_counters_of_several_keepers() -> None:
         "# TYPE medinova_api_problem_too_fast_total counter\nmedinova_api_problem_too_fast_total 3\n"
         "# TYPE medinova_media_packets_total counter\nmedinova_media_packets_total 7\n"
     )
+
+
+def test_what_may_fall_is_a_gauge() -> None:
+    assert prometheus({"media.rooms": 2}) == "# TYPE medinova_media_rooms gauge\nmedinova_media_rooms 2\n"
