@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 from medinova_rt.errors import DomainError
 
+log = logging.getLogger(__name__)
+
 FIELDS = frozenset(
     {
         "action",
@@ -47,8 +49,6 @@ FIELDS = frozenset(
         "visit",
     }
 )
-log = logging.getLogger(__name__)
-
 # what is so many now, among totals since start
 GAUGES = frozenset({"jobs.running", "media.handshakes_under_way", "media.peers", "media.rooms", "store.pending"})
 MAX_FIELD = 200  # characters
