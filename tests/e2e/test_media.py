@@ -73,7 +73,8 @@ async def test_a_moving_camera_passes_a_megabit_soon_and_again_after_a_pause(
     server: Server, people: People, moving: Camera
 ) -> None:
     visit = await server.create(clinician="Dr. Ada Byrne", patient="Sam Lee")
-    clinician, patient = await people.meet(visit, "clinician", "patient", camera=moving)
+    (clinician,) = await people.meet(visit, "clinician")
+    (patient,) = await people.follow(visit, clinician, "patient", camera=moving)
     seat = visit.seats["patient"]
     await _passes(clinician, seat, bitrate_bps=1_000_000, within_s=5)
     await patient.page.click("button", "Stop camera")
