@@ -34,7 +34,11 @@ class Relay:
         if self._cut:
             writer.transport.abort()
             return
-        far_reader, far_writer = await asyncio.open_connection("localhost", self.port)
+        try:
+            far_reader, far_writer = await asyncio.open_connection("localhost", self.port)
+        except OSError:  # the server is down: so is the wire
+            writer.transport.abort()
+            return
         self._open |= {writer, far_writer}
         try:
             await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
