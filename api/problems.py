@@ -45,6 +45,8 @@ class Row:
 TABLE: Mapping[type[DomainError], Row] = {
     errors.BadInput: Row(400, "The request makes no sense here"),
     errors.NotAuthenticated: Row(401, "No valid credential"),
+    errors.LinkExpired: Row(401, "The link has expired"),
+    errors.LinkRevoked: Row(401, "The link was withdrawn"),
     errors.Forbidden: Row(403, "Not allowed"),
     CrossOrigin: Row(403, "Sent by another site"),
     errors.NotFound: Row(404, "No such thing"),

@@ -79,6 +79,8 @@ class Route:
             possible |= {NotFound}
         if self.method not in ("GET", "HEAD"):
             possible |= {problems.CrossOrigin}
+        if self.is_seated:
+            possible |= {errors.LinkRevoked}
         if self.limited or self.is_seated:
             possible |= {errors.TooFast}
         return sorted(possible, key=lambda kind: (problems.TABLE[kind].status, kind.code))

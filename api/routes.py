@@ -14,7 +14,7 @@ from api.middleware import explain, harden, observe, refuse_other_sites
 from api.route import HOLDERS, MAX_BODY_BYTES, STRANGERS, Route
 from medinova_rt.access import Action
 from medinova_rt.config import Settings
-from medinova_rt.errors import Conflict, LimitReached, NotAuthenticated, WrongState
+from medinova_rt.errors import Conflict, LimitReached, LinkExpired, LinkRevoked, NotAuthenticated, WrongState
 from medinova_rt.operations.health import Readiness
 from medinova_rt.operations.limit import Limit
 
@@ -131,7 +131,7 @@ ROUTES: tuple[Route, ...] = (
         action=Action.LINK_EXCHANGE,
         request=links.Exchange,
         response=links.Admission,
-        errors=(NotAuthenticated, WrongState),
+        errors=(LinkExpired, LinkRevoked, NotAuthenticated, WrongState),
         limited=True,
         summary="Exchange a join link",
         tag="links",

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from medinova_rt import audit, documents
 from medinova_rt.access import Action, SeatHolder
-from medinova_rt.errors import Conflict, NotAuthenticated
+from medinova_rt.errors import Conflict, LinkRevoked, NotAuthenticated
 from medinova_rt.ids import ClinicId, VisitId, derived_id
 from medinova_rt.links import COOKIE_LIFE, TICKET_LIFE, Grant, Links
 from medinova_rt.phi import Open, Private
@@ -43,15 +43,18 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 def holder(visit: Visit, grant: Grant, address: str | None = None) -> SeatHolder:
-    """Who a cookie or ticket makes its bearer in this visit, as the visit stands now; raises NotAuthenticated.
+    """Who a cookie or ticket makes its bearer in this visit, as the visit stands now; raises NotAuthenticated,
+    LinkRevoked where the link was withdrawn.
 
     Ask again whenever the visit changed: a revoked link ends what came of it, an expired one does not.
     """
     for seat in visit.seats:
         for link in seat.links:
-            if (visit.id, seat.id, link.id) == (grant.visit, grant.seat, grant.link) and not link.revoked:
+            if (visit.id, seat.id, link.id) == (grant.visit, grant.seat, grant.link):
+                if link.revoked:
+                    raise LinkRevoked("this link was withdrawn")
                 return SeatHolder(visit.clinic, visit.id, seat.id, seat.role, link.id, address)
-    raise NotAuthenticated("this link is not valid or was revoked")
+    raise NotAuthenticated("this link is not valid")
 
 
 class Entrance:
@@ -63,7 +66,7 @@ class Entrance:
     async def exchange(
         self, token: str, want: Literal["cookie", "ticket"], now: datetime, address: str | None = None
     ) -> Entry:
-        """Raises NotAuthenticated, WrongState when the visit is over."""
+        """Raises LinkExpired, LinkRevoked, NotAuthenticated, WrongState when the visit is over."""
         grant = self._links.read_token(token, now)
         visit, held = await self._held(grant, address)
         if want == "cookie":
@@ -104,7 +107,7 @@ class Entrance:
     async def _held(self, grant: Grant, address: str | None) -> tuple[Visit, SeatHolder]:
         visit = await self._visits.find(grant.visit)
         if visit is None:
-            raise NotAuthenticated("this link is not valid or was revoked")
+            raise NotAuthenticated("this link is not valid")
         held = holder(visit, grant, address)
         still_on(visit)
         return visit, held

@@ -2,7 +2,9 @@
 
 DomainError
 ├── BadInput          bad-input        what was sent makes no sense here
-├── NotAuthenticated  not-authenticated  no credential, or one that is wrong, expired or revoked
+├── NotAuthenticated  not-authenticated  no credential, or one that is wrong or has expired
+│   ├── LinkExpired   link-expired     a join link of ours, shown after its time
+│   └── LinkRevoked   link-revoked     a join link of ours, or what came of it, withdrawn by the clinic
 ├── Forbidden         forbidden        known, but may not do this
 ├── NotFound          not-found        no such thing, or none the caller may know of
 ├── Conflict          conflict         somebody else changed it first; read again
@@ -33,6 +35,14 @@ class BadInput(DomainError):
 
 class NotAuthenticated(DomainError):
     code = "not-authenticated"
+
+
+class LinkExpired(NotAuthenticated):
+    code = "link-expired"
+
+
+class LinkRevoked(NotAuthenticated):
+    code = "link-revoked"
 
 
 class Forbidden(DomainError):

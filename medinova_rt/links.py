@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from medinova_rt.errors import NotAuthenticated
+from medinova_rt.errors import LinkExpired, NotAuthenticated
 from medinova_rt.ids import LinkId, SeatId, VisitId
 
 COOKIE_LIFE = timedelta(hours=12)
@@ -48,7 +48,7 @@ class Links:
         return self._sign("join", Grant(visit, seat, link, expires_at))
 
     def read_token(self, text: str, now: datetime) -> Grant:
-        """Raises NotAuthenticated, as do the other two."""
+        """Raises NotAuthenticated, as do the other two; LinkExpired for one of ours whose time is over."""
         return self._read("join", text, now)
 
     def make_cookie(self, visit: VisitId, seat: SeatId, link: LinkId, now: datetime) -> str:
@@ -82,5 +82,7 @@ class Links:
             raise NotAuthenticated("this link is not valid")
         expires_at = datetime.fromtimestamp(int(expires), UTC)
         if now >= expires_at:
-            raise NotAuthenticated("this link has expired")
+            if purpose == "join":
+                raise LinkExpired("this link has expired")
+            raise NotAuthenticated("this sign-in has expired")
         return Grant(VisitId(visit), SeatId(seat), LinkId(link), expires_at, nonce)

@@ -41,6 +41,7 @@ TRY_AGAIN_LATER = 1013  # IANA WebSocket close code registry
 CLOSE_CODES = {  # of an error while coming in; every other one: try again later
     "bad-input": Close.BAD_MESSAGE,
     "not-authenticated": Close.NOT_AUTHENTICATED,
+    "link-revoked": Close.REVOKED,
     "forbidden": Close.NOT_AUTHENTICATED,
     "not-found": Close.NOT_FOUND,
     "wrong-state": Close.ENDED,

@@ -1,13 +1,15 @@
 """All live rooms of this process, as the domain sees them (ports.Rooms) and as people come into them."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from media.plane import MediaPlane
+from medinova_rt.chat import ChatLine
 from medinova_rt.errors import Conflict, NotFound, WrongState
 from medinova_rt.ids import LinkId, VisitId
 from medinova_rt.operations.telemetry import Counters
-from medinova_rt.visits import OVER, State, Visits
+from medinova_rt.visits import OVER, State, Visit, Visits
 from signaling.room import LiveRoom, Member
 from signaling.session import Ending
 
@@ -24,7 +26,7 @@ class LiveRooms:
         self._plane = plane
         self._counters = counters
         self._rooms: dict[VisitId, LiveRoom] = {}
-        self._turn = 0  # counts what may have made a copy of a visit or its chat, read before, out of date
+        self._looks: dict[VisitId, set[asyncio.Event]] = {}  # being read now; set: what was read may be out of date
 
     def get(self, visit: VisitId) -> LiveRoom | None:
         return self._rooms.get(visit)
@@ -35,10 +37,8 @@ class LiveRooms:
         Raises NotFound, WrongState (it is over), Conflict (it changes all the time).
         """
         for _ in range(ATTEMPTS):
-            turn = self._turn
-            document = await self._visits.find(visit)
-            lines = [] if visit in self._rooms else await self._visits.chat_lines(visit)
-            if turn == self._turn:
+            document, lines, fresh = await self._look(visit)
+            if fresh:
                 break
         else:
             raise Conflict("others are changing this visit; try again")
@@ -58,27 +58,45 @@ class LiveRooms:
         room.learn(document)
         return room, member
 
+    async def _look(self, visit: VisitId) -> tuple[Visit | None, Sequence[ChatLine], bool]:
+        """Return the visit, its chat if there is no room yet that has it, and whether that still holds."""
+        outdated = asyncio.Event()
+        looks = self._looks.setdefault(visit, set())
+        looks.add(outdated)
+        try:
+            document = await self._visits.find(visit)
+            lines = [] if visit in self._rooms else await self._visits.chat_lines(visit)
+        finally:
+            looks.discard(outdated)
+            if not looks:
+                self._looks.pop(visit, None)
+        return document, lines, not outdated.is_set()
+
+    def _outdate(self, visit: VisitId) -> None:
+        for look in self._looks.get(visit, ()):
+            look.set()
+
     def tidy(self, room: LiveRoom) -> None:
         """Let the room go if nobody is in it."""
         if not room.members and self._rooms.get(room.id) is room:
-            self._turn += 1
+            self._outdate(room.id)
             del self._rooms[room.id]
             room.media.close()
 
     async def close(self, visit: VisitId, reason: str) -> None:
-        self._turn += 1
+        self._outdate(visit)
         await self._learn(visit)
         if room := self._rooms.get(visit):
             for member in room.members:
                 member.finish(Ending.ENDED, State.ENDED)  # no-op for those who have just learnt it
 
     async def revoke(self, visit: VisitId, link: str) -> None:
-        self._turn += 1
+        self._outdate(visit)
         if room := self._rooms.get(visit):
             room.cut(LinkId(link))
 
     async def changed(self, visit: VisitId) -> None:
-        self._turn += 1
+        self._outdate(visit)
         await self._learn(visit)
 
     async def _learn(self, visit: VisitId) -> None:

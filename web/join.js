@@ -63,7 +63,7 @@ async function enter() {
     location.replace(page);
   } catch (error) {
     const page = error instanceof Refused ? error.page : 'trouble';
-    if (page === 'link-invalid') history.replaceState(null, '', location.pathname);
+    if (page === 'link-invalid' || page === 'link-expired' || page === 'revoked') history.replaceState(null, '', location.pathname);
     showPage(page);
     if (!(error instanceof Refused)) throw error;
   }

@@ -54,6 +54,8 @@ export async function exchange(token) {
   });
   if (status === 200) return body.path;
   if (body.code === 'wrong-state') throw new Refused('ended');
+  if (body.code === 'link-expired') throw new Refused('link-expired');
+  if (body.code === 'link-revoked') throw new Refused('revoked');
   throw new Refused('link-invalid');
 }
 
@@ -66,6 +68,7 @@ export async function readSeat(visit, seat) {
   const { status, body } = await request(`/v1/visits/${visit}/seats/${seat}`);
   if (status === 200) return body;
   if (status === 404 || status === 410) throw new Refused('not-found');
+  if (body.code === 'link-revoked') throw new Refused('revoked');
   if (status === 401 || status === 403) throw new Refused('no-seat');
   throw new Refused('trouble');
 }

@@ -185,7 +185,11 @@ const english = {
     },
     'link-invalid': {
       title: 'This link does not open a visit',
-      text: 'It has expired, was withdrawn by the clinic, or was cut off when it was copied. Open the newest invitation, or ask the clinic for a new link: your visit itself is not lost.',
+      text: 'It was probably cut off when it was copied. Open it from the invitation itself, or ask the clinic for a new link: your visit is not lost.',
+    },
+    'link-expired': {
+      title: 'This link has expired',
+      text: 'Links work for a limited time. Open the newest invitation, or ask the clinic for a new link.',
     },
     offline: {
       title: 'The clinic cannot be reached',
@@ -236,7 +240,7 @@ const english = {
     },
     revoked: {
       title: 'Your link was withdrawn',
-      text: 'The clinic has withdrawn the link you came in by. If that is a surprise, call the clinic.',
+      text: 'The clinic has withdrawn this link. Open the newest invitation; if this is a surprise, call the clinic.',
     },
     'not-authenticated': {
       title: 'Please open your link again',

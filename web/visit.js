@@ -222,7 +222,7 @@ class Page {
     } catch (error) {
       if (!(error instanceof Refused)) return null;
       if (error.page === 'no-seat') return 'not-authenticated';
-      return error.page === 'not-found' ? 'not-found' : null;
+      return error.page === 'not-found' || error.page === 'revoked' ? error.page : null;
     }
   }
 }

@@ -96,7 +96,7 @@ async def test_a_link_expires_and_its_cookie_goes_on(door: Door) -> None:
     seat = visit["seats"][1]
     headers = {"Cookie": await door.cookie(seat)}
     door.clock.ahead = timedelta(hours=2)
-    assert (await door.exchange(token(seat))).problem == (401, "not-authenticated")
+    assert (await door.exchange(token(seat))).problem == (401, "link-expired")
     path = f"/v1/visits/{visit['id']}/seats/{seat['id']}"
     assert (await door.ask("GET", path, key=None, headers=headers)).status == 200
     door.clock.ahead = timedelta(hours=13)

@@ -54,9 +54,9 @@ async def test_a_revoked_link_opens_nothing_and_ends_what_came_of_it(door: Door)
         answer = await door.ask("DELETE", f"/v1/visits/{visit['id']}/links/{link}")
         assert (answer.status, answer.body) == (204, b"")
     assert door.rooms.told[0] == ("revoke", visit["id"], link)
-    assert (await door.exchange(token(seat))).problem == (401, "not-authenticated")
+    assert (await door.exchange(token(seat))).problem == (401, "link-revoked")
     read = await door.ask("GET", f"/v1/visits/{visit['id']}/seats/{seat['id']}", key=None, headers={"Cookie": cookie})
-    assert read.problem == (401, "not-authenticated")
+    assert read.problem == (401, "link-revoked")
 
 
 async def test_an_ended_visit_stays_ended(door: Door) -> None:

@@ -259,7 +259,7 @@ async def test_a_revoked_link_cuts_whoever_came_by_it_and_nobody_else(stage: Sta
     for resume in (None, second.heard[0]["resume"]):
         back = await stage.socket(visit, 1)
         await back.send("hello", protocol=1, resume=resume)
-        assert await back.over() == Close.NOT_AUTHENTICATED
+        assert await back.over() == Close.REVOKED
 
 
 async def test_a_change_made_elsewhere_is_seen(stage: Stage) -> None:
@@ -288,6 +288,19 @@ async def test_a_visit_that_ends_while_somebody_comes_in_lets_nobody_stay(
     page = await stage.socket(visit, 0)
     await page.send("hello", protocol=1)
     assert await page.over() == Close.ENDED
+
+
+async def test_a_change_of_one_visit_keeps_nobody_out_of_another(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    visit, busy = await stage.visit(), await stage.visit()
+    lines = stage.visits.chat_lines
+
+    async def amid_changes(*arguments: Any) -> Any:
+        await stage.hub.rooms.changed(busy.id)
+        return await lines(*arguments)
+
+    monkeypatch.setattr(stage.visits, "chat_lines", amid_changes)
+    page = await stage.join(visit, 0)
+    assert page.heard[0]["type"] == "welcome"
 
 
 async def test_everyone_at_once(stage: Stage) -> None:
