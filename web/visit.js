@@ -7,6 +7,7 @@ import { chime } from './chime.js';
 import { Devices, pictureWanted } from './devices.js';
 import { Memory } from './memory.js';
 import { Client } from './protocol.js';
+import { Repeats } from './repeats.js';
 import { readSeat, Refused } from './seat.js';
 import { Sound } from './sound.js';
 import { texts } from './texts.js';
@@ -30,6 +31,9 @@ const [, , visitId, seatId] = location.pathname.split('/');
 
 /** @type {View | null} */ let view = null;
 let viewName = '';
+const repeats = new Repeats();
+
+document.addEventListener('click', (event) => event.detail > 0 && repeats.stale(event) && event.stopImmediatePropagation(), true);
 
 /**
  * @param {string} name
@@ -39,6 +43,7 @@ function show(name, make) {
   if (name === viewName) return;
   view?.close();
   viewName = name;
+  repeats.changed();
   view = make();
   document.body.dataset.view = name;
   app.replaceChildren(view.root);
