@@ -229,6 +229,9 @@ class Core:
                 out = slot.forward(packet, stream, now)
                 if out is not None:
                     receiver.send_rtp(out)
+                    if slot.overtaken:
+                        for behind in slot.catch_up(now):
+                            receiver.send_rtp(behind)
 
     def _on_rtcp(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
         for stream in endpoint.receive_rtcp(datagram, now):

@@ -33,6 +33,7 @@ class DownTrack:
         self.wanted: UpTrack | None = None
         self.switching: UpStream | None = None  # comes in with its next key frame
         self.report_due = False  # the source has changed: a sender report is to go out at once
+        self.overtaken = False  # it came in at a late packet: `catch_up`
         self.reported_at = float("-inf")  # when the receiver last spoke of this slot
         self.loss = 0.0  # fraction of what we sent, over the receiver's last report interval
         self.round_trip_s: float | None = None
@@ -145,6 +146,17 @@ class DownTrack:
         )
         return header + body
 
+    def catch_up(self, now: float) -> list[bytes]:
+        """Return what had come of the new source before its key frame's first packet, which was late or repaired."""
+        self.overtaken = False
+        stint = self._stint
+        if stint is None:
+            return []
+        stream = stint.stream
+        held = map(stream.history.get, range(stint.numbering.first + 1, stream.highest + 1))
+        forwarded = [self.forward(packet, stream, now) for packet in held if packet is not None]
+        return [out for out in forwarded if out is not None]
+
     def resend(self, sequences: Sequence[int], now: float) -> list[bytes]:
         """Return the RTX packets that answer a NACK, as far as history and limits allow."""
         rtx_ssrc = self.parameters.rtx_ssrc
@@ -250,6 +262,7 @@ class DownTrack:
         ]
         self.switching = None
         self.report_due = True
+        self.overtaken = packet.seq < stream.highest
         return self._stint
 
     def _close(self, now: float) -> None:

@@ -132,6 +132,34 @@ def test_an_emptied_slot_is_silent_at_once_and_goes_on_later(visit: Visit) -> No
     assert_no_step(viewer.packets("v"))
 
 
+def test_a_key_frame_whose_first_packet_is_repaired_is_shown_whole_at_once(visit: Visit) -> None:
+    viewer, one, other = visit.add([]), visit.add(), visit.add()
+    viewer.participant.asks_again = False  # what was held back follows by itself
+    tell_apart(one, other)
+    other.source("1").packets = 40  # more than the slot's budget for repair could bring
+    visit.route(viewer, "v", one.camera)
+    visit.run(1.5)
+    send, lost = other.participant.send_rtp, []
+
+    def lose_the_first(data: bytes) -> None:
+        packet = Packet(data)
+        if not lost and packet.payload_type == 96 and starts_key_frame("VP8", packet.payload):
+            lost.append(packet.sequence)
+        else:
+            send(data)
+
+    other.participant.send_rtp = lose_the_first  # type: ignore[method-assign]
+    visit.route(viewer, "v", other.camera)
+    visit.run(1.0)
+    packets = viewer.packets("v")
+    assert len(lost) == 1
+    assert_no_step(packets)
+    begins = sources_of(packets).index(other.source("1").size)
+    assert starts_key_frame("VP8", packets[begins].payload)
+    assert len({packet.timestamp for packet in packets[begins : begins + 40]}) == 1
+    assert packets[begins + 39].arrived_s - packets[begins].arrived_s < 0.01
+
+
 def test_late_packets_over_a_change_keep_their_own_numbers(make_visit: Callable[[int], Visit]) -> None:
     for seed in range(5):
         visit = make_visit(seed)
