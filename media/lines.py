@@ -106,7 +106,10 @@ def _fresh(section: Section, stream: str, names: str, taken: set[int | None]) ->
 
 
 def _again(slot: AcceptedSlot, section: Section) -> AcceptedSlot:
-    return replace(slot, section=section, codecs=section.codecs)
+    """A codec learned since (Firefox fetches H.264) is left out: the engine has no payload number for it."""
+    known = {(one.codec, one.payload_type) for one in slot.codecs}
+    kept = tuple(one for one in section.codecs if (one.codec, one.payload_type) in known)
+    return replace(slot, section=section, codecs=kept or section.codecs)
 
 
 def _new_ssrc(taken: set[int | None]) -> int:

@@ -139,14 +139,15 @@ def test_a_key_frame_whose_first_packet_is_repaired_is_shown_whole_at_once(visit
     other.source("1").packets = 40  # more than the slot's budget for repair could bring
     visit.route(viewer, "v", one.camera)
     visit.run(1.5)
-    send, lost = other.participant.send_rtp, []
+    send = other.participant.send_rtp
+    lost: list[int] = []
 
-    def lose_the_first(data: bytes) -> None:
-        packet = Packet(data)
-        if not lost and packet.payload_type == 96 and starts_key_frame("VP8", packet.payload):
-            lost.append(packet.sequence)
+    def lose_the_first(packet: bytes) -> None:
+        sent = Packet(packet)
+        if not lost and sent.payload_type == 96 and starts_key_frame("VP8", sent.payload):
+            lost.append(sent.sequence)
         else:
-            send(data)
+            send(packet)
 
     other.participant.send_rtp = lose_the_first  # type: ignore[method-assign]
     visit.route(viewer, "v", other.camera)

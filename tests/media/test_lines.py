@@ -4,7 +4,7 @@ import pytest
 
 from media.lines import MAX_SLOTS, accept_slots, accept_ups, covers
 from media.sdp import parse
-from tests.media.offers import FIREFOX, offer
+from tests.media.offers import CHROMIUM, FIREFOX, offer
 
 PREFERENCE = ("VP8", "H264", "VP9", "AV1")
 
@@ -73,3 +73,14 @@ def test_a_codec_taken_away_is_not_covered() -> None:
     first = accept_slots(parse(offer()), {}, "x")
     fewer = accept_slots(parse(offer(codecs=FIREFOX)), first, "x")
     assert [mid for mid in first if not covers(fewer[mid], first[mid])] == ["6", "7", "8", "9"]
+
+
+def test_a_codec_learned_since_is_not_taken_by_a_slot_that_was_made_without() -> None:
+    first = accept_slots(parse(offer(codecs=FIREFOX)), {}, "x")
+    more = accept_slots(parse(offer(codecs=CHROMIUM, more="v")), first, "x")
+    known = {
+        mid: {one.codec.name for one in slot.accepted.codecs} for mid, slot in more.items() if slot.kind == "video"
+    }
+    assert all("H264" not in known[mid] for mid in known if mid in first)
+    assert all("H264" in known[mid] for mid in known if mid not in first)
+    assert all(covers(more[mid], first[mid]) for mid in first)
