@@ -91,6 +91,7 @@ class Core:
     def set_keys(self, peer: PeerId, keys: SrtpKeys) -> None:
         endpoint = self._endpoints[peer]
         endpoint.srtp = Srtp(keys, endpoint.counters)
+        self._settle_at = float("-inf")  # its slots need key frames now, not at the next look
 
     def add_up(self, peer: PeerId, track: UpParameters) -> UpId:
         endpoint = self._endpoints[peer]

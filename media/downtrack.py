@@ -119,6 +119,7 @@ class DownTrack:
             stint is None
             or stream is not stint.stream
             or packet.payload_type != stint.source_payload_type
+            or packet.seq < stint.numbering.first
             or not -MAX_DISORDER < packet.seq - stint.numbering.highest <= MAX_DISORDER
         ):
             stint = self._find_stint(packet, stream, now)
@@ -235,7 +236,9 @@ class DownTrack:
             self._close(now)
             self.settle(now)
             stream.key_frames.ask()
-        if stream is self.switching and packet.end > packet.payload_at and packet.seq > stream.highest - MAX_DISORDER:
+        # a key frame may be late or repaired; a late word begins nothing, but may belong to an earlier stint
+        late_at_most = MAX_DISORDER if self.video else 1
+        if stream is self.switching and packet.end > packet.payload_at and packet.seq > stream.highest - late_at_most:
             if not self.video or stream.starts_key_frame(packet):
                 return self._begin(packet, stream, now)
             return None

@@ -35,6 +35,22 @@ def test_two_people_hear_and_see_each_other(visit: Visit) -> None:
     assert [event.peer for event in visit.of(PathUp)] == [one.peer, other.peer]
 
 
+@pytest.mark.parametrize("wait_s", [0.05, 0.1, 0.15, 0.2])
+def test_the_first_picture_comes_one_round_trip_after_the_keys(visit: Visit, wait_s: float) -> None:
+    shown = visit.add()
+    visit.run(1.0)
+    viewer = visit.add([])
+    keys = make_keys("SRTP_AEAD_AES_128_GCM")
+    visit.engine._endpoints[viewer.peer].srtp = viewer.participant.srtp = None
+    visit.show(viewer, shown)
+    visit.run(wait_s)
+    keyed_at = visit.now
+    visit.engine.set_keys(viewer.peer, keys)
+    viewer.participant.set_keys(keys)
+    visit.run(0.5)
+    assert viewer.packets("v")[0].arrived_s - keyed_at < 0.12  # two ways of 10 ms, and a frame's time
+
+
 @pytest.mark.parametrize("profile", ["SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM", "SRTP_AES128_CM_SHA1_80"])
 def test_every_srtp_profile(visit: Visit, profile: str) -> None:
     one, other = visit.add(profile=profile), visit.add()

@@ -180,6 +180,39 @@ def test_late_packets_over_a_change_keep_their_own_numbers(make_visit: Callable[
             assert len(sizes) == 1
 
 
+def test_no_word_is_lost_where_people_come_back_while_packets_are_late(visit: Visit) -> None:
+    viewer, one, other = visit.add([]), visit.add(), visit.add()
+    one.up_link.reorder = 0.3
+    visit.route(viewer, "a", one.microphone)
+    visit.run(1.0)
+    for _ in range(50):
+        visit.route(viewer, "a", other.microphone)
+        visit.run(0.021)
+        visit.route(viewer, "a", one.microphone)
+        visit.run(0.2)
+    assert not viewer.received("a").missing
+
+
+def test_a_camera_that_was_off_for_long_goes_on_without_a_gap(visit: Visit) -> None:
+    viewer, shown = visit.add([]), visit.add()
+    visit.show(viewer, shown)
+    visit.run(2.0)
+    before = len(viewer.packets("v"))
+    shown.source("1").muted = True
+    visit.run(120.0)
+    shown.source("1").muted = False
+    visit.run(1.0)
+    packets = viewer.packets("v")
+    last, first = packets[before - 1 : before + 1]
+    assert first.seq == last.seq + 1
+    assert (first.timestamp - last.timestamp & 0xFFFFFFFF) / 90000 == pytest.approx(120.0, abs=0.1)
+    came_at, report = viewer.received("v").reports[-1]
+    newest = packets[-1]
+    assert (newest.timestamp - report.rtp_time & 0xFFFFFFFF) / 90000 == pytest.approx(
+        newest.arrived_s - came_at, abs=0.1
+    )
+
+
 def test_packets_carry_the_receivers_numbers_and_extensions(visit: Visit) -> None:
     ids = {rtp.MID: 9, rtp.ABS_SEND_TIME: 2, rtp.AUDIO_LEVEL: 14}
     opus = microphone().codec
