@@ -29,6 +29,7 @@ import { Signal } from './signal.js';
  */
 
 const SAMPLE_MS = 2_000;
+const FIRST_SAMPLE_MS = 500; // while there is no mark yet
 const MAX_WISHES = 16; // commands held while the socket is down; the oldest is dropped
 const MAX_UNSAID = 20; // chat texts without confirmation; the oldest is given up
 const FIRST_REBUILD_MS = 500;
@@ -313,7 +314,7 @@ export class Client extends Emitter {
         }
       }
       if (this.session !== 'offline') this.#sample();
-    }, SAMPLE_MS);
+    }, this.quality.mark === 'unknown' ? FIRST_SAMPLE_MS : SAMPLE_MS);
   }
 
   /** @param {SessionState} state */

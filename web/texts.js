@@ -18,10 +18,6 @@ const english = {
     bad: 'That is not a visit link of this server. Paste it whole, from the invitation.',
   },
 
-  join: {
-    opening: 'Opening your visit…',
-  },
-
   preview: {
     title: (/** @type {string} */ name) => (name ? `Hello, ${name}` : 'Ready to join?'),
     lead: (/** @type {string} */ role, /** @type {string} */ clinic) => `You are joining as ${role.toLowerCase()} · ${clinic}`,
@@ -47,7 +43,6 @@ const english = {
     standard: 'Standard',
     test: 'Play a sound',
     done: 'Done',
-    level: 'Microphone level',
     lost: (/** @type {string} */ kind) => `Your ${kind.toLowerCase()} was unplugged.`,
     replaced: (/** @type {string} */ kind, /** @type {string} */ label) =>
       `Your ${kind.toLowerCase()} was unplugged. Now using: ${label}.`,
@@ -68,8 +63,12 @@ const english = {
   call: {
     region: 'Video visit',
     controls: 'Your controls',
-    alone: { clinician: 'Nobody else is here yet', other: 'The others are not here yet' },
-    aloneText: { clinician: 'When somebody arrives, you hear a chime and can let them in.', other: 'They appear here as soon as they come.' },
+    alone: { clinician: 'Nobody else is here yet', door: 'Somebody is waiting for you', other: 'The others are not here yet' },
+    aloneText: {
+      clinician: 'When somebody arrives, you hear a chime and can let them in.',
+      door: 'Admit them, and you see and hear each other at once.',
+      other: 'They appear here as soon as they come.',
+    },
     mute: 'Mute',
     unmute: 'Unmute',
     cameraOff: 'Stop camera',
@@ -84,12 +83,10 @@ const english = {
     waiting: (/** @type {number} */ n) => (n ? `People, ${n} waiting` : 'People'),
     micOff: 'microphone off',
     camOff: 'camera off',
-    speaking: 'speaking',
     interrupted: 'interrupted by a phone call or another app',
     screenOf: (/** @type {string} */ name) => `Screen of ${name}`,
     yourScreen: 'You are sharing your screen. Everybody in the visit sees it.',
     network: /** @type {Record<string, string>} */ ({
-      unknown: 'Connection: not known yet',
       good: 'Connection: good',
       fair: 'Connection: fair',
       poor: 'Connection: poor',
@@ -107,7 +104,6 @@ const english = {
     admit: 'Admit',
     admitName: (/** @type {string} */ name) => `Admit ${name}`,
     waits: (/** @type {string} */ name, /** @type {string} */ role) => `${name} (${role.toLowerCase()}) is waiting`,
-    nobody: 'Nobody is waiting.',
     close: 'Close people',
   },
 
@@ -141,7 +137,6 @@ const english = {
     hear: 'Tap to hear',
     interrupted: 'A phone call or another app has taken your microphone. The others hear you again when it is over.',
     close: 'Close this note',
-    retry: 'Try again',
     refused: 'That did not work. Please try again.',
   },
 

@@ -7,7 +7,7 @@ import { Arrivals } from '../../web/arrivals.js';
 import { shouldOpenIn } from '../../web/browser.js';
 import { Memory } from '../../web/memory.js';
 import { texts } from '../../web/texts.js';
-import { arrange } from '../../web/views/stage.js';
+import { arrange, stack } from '../../web/views/stage.js';
 import { initials } from '../../web/views/tile.js';
 import { person } from './fakes.js';
 
@@ -67,6 +67,21 @@ for (const [count, width, height, columns] of [
     const rows = Math.ceil(count / Math.min(across, count));
     assert.equal(Math.min(across, count), columns);
     assert.ok(rows * tile.height + (rows - 1) * 8 <= height);
+  });
+}
+
+for (const [what, width, height, other, expected] of [
+  ['a wide picture on an upright phone: below each other', 374, 712, 16 / 9, { above: [374, 280], below: [373, 280] }],
+  ['on a small one: oneself in what is left', 304, 444, 16 / 9, { above: [304, 228], below: [277, 208] }],
+  ['an upright picture fills an upright phone alone', 374, 712, 9 / 16, null],
+  ['a desktop', 1248, 660, 16 / 9, null],
+  ['a phone held across', 820, 300, 16 / 9, null],
+  ['no picture', 374, 712, 0, null],
+]) {
+  test(`two people, ${what}`, () => {
+    const stacked = stack(width, height, other, 4 / 3);
+    const sizes = stacked && { above: Object.values(stacked.above), below: Object.values(stacked.below) };
+    assert.deepEqual(sizes, expected);
   });
 }
 

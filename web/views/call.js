@@ -87,8 +87,10 @@ export function callView({ seat, devices, client, share }) {
     const waiting = clinician ? whoWaits(client) : [];
     controls.render(open, unread, waiting.length);
     const mark = client.quality.mark;
+    const connecting = client.media === 'connecting';
     network.dataset.mark = mark;
-    setText(/** @type {Element} */ (network.lastChild), client.media === 'connecting' ? texts.call.connecting : texts.call.network[mark]);
+    network.hidden = mark === 'unknown' && !connecting; // for the second until the first measurement
+    setText(/** @type {Element} */ (network.lastChild), connecting ? texts.call.connecting : (texts.call.network[mark] ?? ''));
     root.dataset.media = client.media;
     const hadFocus = door.contains(document.activeElement);
     renderDoor(door, client, open === 'people' ? [] : waiting);

@@ -7,7 +7,7 @@
 
 import { element } from '../element.js';
 
-const MOST_ENLARGED = 4 / 3; // over the size at which all of it fits
+export const MOST_ENLARGED = 4 / 3; // over the size at which all of it fits
 
 /** @typedef {HTMLVideoElement & {show: (track: MediaStreamTrack | null) => void}} Picture */
 
@@ -45,6 +45,12 @@ export function fit(video) {
   if (video.parentElement) observer.observe(video.parentElement);
   return () => observer.disconnect();
 }
+
+/**
+ * Width over height of what a video shows; 0 while it shows nothing.
+ * @param {HTMLVideoElement} video
+ */
+export const shapeOf = (video) => (video.hidden || !video.videoHeight ? 0 : video.videoWidth / video.videoHeight);
 
 /** One's own camera: mirrored, as people know themselves, unless it looks away from them. */
 export function selfVideo() {

@@ -1,15 +1,21 @@
 /**
- * Everybody in the call. Two people: the other fills the stage and one's own small picture floats in the corner. More:
- * all are tiles of one size, as large as fits. A shared screen takes the stage, and the people line up below it.
+ * Everybody in the call. Two people: the other fills the stage and one's own small picture floats in the corner; a wide
+ * picture on a phone held upright would leave most of it empty, so there one's own stands below. More: all are tiles of
+ * one size, as large as fits. A shared screen takes the stage, and the people line up below it.
  */
 
 import { element, setText } from '../element.js';
 import { texts } from '../texts.js';
+import { whoWaits } from './people.js';
+import { MOST_ENLARGED } from './picture.js';
 import { screenView, selfView, tileView } from './tile.js';
 
 const GAP = 8; // px, as in call.css
 const SQUAREST = 0.75; // tiles are neither narrower …
 const WIDEST = 1.9; // … nor wider than this: width over height
+const LEAST_BELOW = 0.25; // of the height: less would be smaller than the corner picture looks
+
+/** @typedef {{width: number, height: number}} Size */
 
 /**
  * The size at which `count` tiles fill the space best, judged by how large a 16:9 picture becomes in them.
@@ -31,6 +37,22 @@ export function arrange(count, width, height) {
 }
 
 /**
+ * How two people share an upright stage: the other at the full width, as high as `fit` enlarges a picture that wide,
+ * oneself in what is left below.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} other  width over height of the other's picture; 0: there is none
+ * @param {number} own  0: there is no picture
+ * @returns {{above: Size, below: Size} | null}  null: better with oneself in the corner
+ */
+export function stack(width, height, other, own) {
+  const above = { width, height: Math.floor((width / other) * MOST_ENLARGED) };
+  const left = Math.min(height - above.height - GAP, above.height);
+  if (left < LEAST_BELOW * height) return null;
+  return { above, below: { width: Math.floor(Math.min(width, left * (own || 4 / 3))), height: left } };
+}
+
+/**
  * @param {import('../protocol.js').Client} client
  * @param {import('../devices.js').Devices} devices
  */
@@ -44,11 +66,15 @@ export function stageView(client, devices) {
 
   const place = () => {
     const { width, height } = list.getBoundingClientRect();
+    const pair = tiles.size === 1 && screens.size === 0;
+    const stacked = pair ? stack(width, height, [...tiles.values()][0].shape(), own.shape()) : null;
+    own.root.classList.toggle('floating', tiles.size < 2 && screens.size === 0 && !stacked);
+    own.place(stacked?.below ?? null);
     const people = tiles.size + (own.root.classList.contains('floating') ? 0 : 1);
     const strip = Math.min(176, Math.max(96, height * 0.22));
     const tile = screens.size
       ? { width: Math.min((strip * 4) / 3, (width - GAP * (people - 1)) / people), height: strip }
-      : arrange(people, width, height);
+      : (stacked?.above ?? arrange(people, width, height));
     list.style.setProperty('--tile-width', `${tile.width}px`);
     list.style.setProperty('--tile-height', `${tile.height}px`);
   };
@@ -62,17 +88,18 @@ export function stageView(client, devices) {
       tiles.get(person.seat)?.render(person, client.tracks(person.seat).video, client.speakers.includes(person.seat));
     }
     own.render(client.speakers.includes(client.seat));
-    own.root.classList.toggle('floating', others.length < 2 && sharing.length === 0);
     list.dataset.count = String(others.length);
     list.classList.toggle('with-screen', sharing.length > 0);
     alone.hidden = others.length > 0;
-    const audience = client.self?.role === 'clinician' ? 'clinician' : 'other';
+    const door = whoWaits(client).length ? 'door' : 'clinician';
+    const audience = client.self?.role === 'clinician' ? door : 'other';
     setText(/** @type {Element} */ (alone.firstChild), texts.call.alone[audience]);
     setText(/** @type {Element} */ (alone.lastChild), texts.call.aloneText[audience]);
     place();
   };
   const observer = new ResizeObserver(place);
   observer.observe(list);
+  list.addEventListener('resize', place, true); // of the pictures: somebody turned a phone
   render();
   const offs = [
     client.on('people', render),

@@ -3,7 +3,7 @@
 import { element, setAttribute, setText } from '../element.js';
 import { icon, networkBars } from '../icons.js';
 import { texts } from '../texts.js';
-import { fit, picture, selfVideo } from './picture.js';
+import { fit, picture, selfVideo, shapeOf } from './picture.js';
 
 /**
  * @typedef {import('../messages.js').Participant} Participant
@@ -52,7 +52,8 @@ export function tileView(seat) {
       muted.hidden = person.microphone;
       phone.hidden = !person.interrupted;
       network.dataset.mark = person.network;
-      network.title = texts.call.network[person.network];
+      network.hidden = person.network === 'unknown';
+      network.title = texts.call.network[person.network] ?? '';
       root.classList.toggle('speaking', speaking);
       setText(
         state,
@@ -69,6 +70,7 @@ export function tileView(seat) {
         setAttribute(root, `data-${key}`, String(value));
       }
     },
+    shape: () => shapeOf(video),
     close() {
       unfit();
       video.show(null);
@@ -116,6 +118,12 @@ export function selfView(devices) {
       off.hidden = camera !== null;
       muted.hidden = devices.sending('microphone') !== null;
       root.classList.toggle('speaking', speaking);
+    },
+    shape: () => shapeOf(video),
+    /** @param {{width: number, height: number} | null} size  null: like everybody else, or in the corner */
+    place(size) {
+      root.style.setProperty('--tile-width', size && `${size.width}px`);
+      root.style.setProperty('--tile-height', size && `${size.height}px`);
     },
   };
 }
