@@ -97,6 +97,7 @@ export class Devices extends Emitter {
     this.#released = false;
     return this.#inTurn(async () => {
       const inputs = INPUTS.filter((input) => this.wants[input] && !this.tracks[input]);
+      if (inputs.some((input) => this.chosen[input])) await this.#list();
       if (inputs.length) await this.#openAll(inputs);
       await this.#list();
     });
@@ -139,8 +140,12 @@ export class Devices extends Emitter {
     if (!this.media?.getDisplayMedia) return 'unknown';
     try {
       const stream = await this.media.getDisplayMedia({ video: { frameRate: { ideal: 15, max: 30 } }, audio: false });
-      this.unshare();
       const [track] = stream.getVideoTracks();
+      if (this.#released) {
+        track.stop(); // the visit was left while the browser was asking
+        return null;
+      }
+      this.unshare();
       track.contentHint = 'detail';
       track.onended = () => this.unshare(); // the browser's own "stop sharing"
       this.screen = track;
@@ -213,7 +218,10 @@ export class Devices extends Emitter {
     const want = (/** @type {Input} */ input, /** @type {MediaTrackConstraints} */ constraints) => {
       if (!inputs.includes(input)) return false;
       const id = this.chosen[input];
-      return id ? { ...constraints, deviceId: { ideal: id } } : constraints;
+      if (!id) return constraints;
+      // as a mere preference, a chosen camera would lose against one that comes closer to the size and rate asked for
+      const there = this.known[input].some((info) => info.deviceId === id);
+      return { ...constraints, deviceId: there ? { exact: id } : { ideal: id } };
     };
     this.asking = true;
     this.emit('changed', undefined);

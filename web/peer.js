@@ -104,7 +104,10 @@ export class Peer extends Emitter {
       if (this.#outstanding?.number !== number) return;
       this.#outstanding = null;
       if (this.pc.remoteDescription === null) this.emit('dead', undefined);
-      else await this.pc.setLocalDescription({ type: 'rollback' });
+      else {
+        await this.pc.setLocalDescription({ type: 'rollback' });
+        if (this.#again) this.#negotiate();
+      }
     }, true);
   }
 

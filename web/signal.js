@@ -25,6 +25,7 @@ import { outcomeOf, PROTOCOL, TOO_FAST } from './messages.js';
  * @property {() => number} random
  */
 
+const OPEN = 1; // WebSocket.OPEN, which a stand-in need not have
 const FIRST_WAIT_MS = 200;
 const LAST_WAIT_MS = 5_000;
 const OPEN_MS = 10_000; // a socket that says nothing for so long after being asked for is given up
@@ -80,7 +81,7 @@ export class Signal extends Emitter {
    * @returns {boolean} false: there is no session now
    */
   send(message) {
-    if (!this.#welcomed || !this.#socket) return false;
+    if (!this.#welcomed || this.#socket?.readyState !== OPEN) return false; // closing: whoever listens learns of it soon
     this.#socket.send(JSON.stringify(message));
     return true;
   }

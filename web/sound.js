@@ -64,6 +64,7 @@ export class Sound extends Emitter {
 
   close() {
     this.keep(new Set());
+    this.#say(false);
   }
 
   /** @param {HTMLAudioElement} player */

@@ -42,6 +42,7 @@ class FakeMachine extends EventTarget {
     { kind: 'videoinput', deviceId: 'cam-2', label: 'Back camera' },
     { kind: 'audiooutput', deviceId: 'out-1', label: 'Headset' },
   ];
+  heedsWishes = true; // false: a device that is merely preferred loses against one of a better size
   fails = new Map(); // kind → name of the error
   asked = [];
   tracks = [];
@@ -53,7 +54,9 @@ class FakeMachine extends EventTarget {
       const fits = this.plugged.filter((one) => one.kind === kind);
       if (!fits.length) throw new DOMException('', 'NotFoundError');
       if (this.fails.has(kind)) throw new DOMException('', this.fails.get(kind));
-      return fits.find((one) => one.deviceId === deviceId?.ideal) ?? fits[0];
+      const exactly = fits.find((one) => one.deviceId === deviceId?.exact);
+      if (deviceId?.exact && !exactly) throw new DOMException('', 'OverconstrainedError');
+      return exactly ?? fits.find((one) => this.heedsWishes && one.deviceId === deviceId?.ideal) ?? fits[0];
     });
     const made = found.map(({ kind, deviceId, label }) => new FakeTrack(kind === 'audioinput' ? 'audio' : 'video', deviceId, label));
     this.tracks.push(...made);
@@ -187,6 +190,22 @@ test('another camera: the old one is let go first, the choice kept', async () =>
   assert.deepEqual([first.readyState, devices.tracks.camera.label, devices.chosen.camera], ['ended', 'Back camera', 'cam-2']);
 });
 
+test('a chosen camera is used though another one comes closer to the size asked for, also after a reload', async () => {
+  const { devices } = await open((machine) => (machine.heedsWishes = false));
+  await devices.choose('camera', 'cam-2');
+  const reloaded = made((machine) => (machine.heedsWishes = false)).devices;
+  reloaded.chosen.camera = 'cam-2';
+  await reloaded.open();
+  assert.deepEqual([devices.tracks.camera.label, reloaded.tracks.camera.label], ['Back camera', 'Back camera']);
+});
+
+test('a camera remembered that is not there any more: another one, without a word', async () => {
+  const { devices } = made();
+  devices.chosen.camera = 'cam-9';
+  await devices.open();
+  assert.deepEqual([devices.tracks.camera.label, devices.problems.size], ['Front camera', 0]);
+});
+
 test('an unplugged headset: the other microphone takes over, and it is said', async () => {
   const { machine, devices, lost } = await open();
   await devices.choose('microphone', 'mic-2');
@@ -237,6 +256,13 @@ test("the browser's own stop sharing is heard", async () => {
 test('a share that is not allowed says so and changes nothing', async () => {
   const { devices } = await open((machine) => machine.fails.set('screen', 'NotAllowedError'));
   assert.deepEqual([await devices.share(), devices.screen], ['denied', null]);
+});
+
+test('a visit left while the browser still asks for the screen shares nothing', async () => {
+  const { devices } = await open();
+  const asked = devices.share();
+  devices.release();
+  assert.deepEqual([await asked, devices.screen], [null, null]);
 });
 
 test('released, every light is out, until it is opened again', async () => {

@@ -37,6 +37,12 @@ test('sends nothing before welcome and says so', () => {
   assert.equal(world.socket.of('leave').length, 1);
 });
 
+test('sends nothing into a socket that is closing and says so', () => {
+  const { world, signal } = greeted();
+  world.socket.readyState = 2;
+  assert.equal(signal.send({ type: 'leave' }), false);
+});
+
 test('answers a ping with a pong', () => {
   const { world } = greeted();
   world.socket.say({ type: 'ping' });

@@ -51,6 +51,9 @@ export function watchTroubles({ notices, client, devices, sound }) {
     notices.set(key, null); // even if the same was closed before: it has happened again
     notices.set(key, { ...notice, closable: true });
   };
+  client.on('over', () => {
+    for (const key of ['refused', 'share', 'lost-microphone', 'lost-camera', 'lost-speaker']) notices.set(key, null);
+  });
   client.on('refused', () => once('refused', { text: texts.notices.refused, tone: 'trouble' }));
   devices.on('lost', ({ device, replacement }) => {
     const kind = texts.devices[device];
