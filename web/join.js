@@ -5,7 +5,7 @@
 
 import { obstacle, shouldOpenIn } from './browser.js';
 import { element } from './element.js';
-import { exchange, Refused } from './seat.js';
+import { exchange, mayPass, Refused } from './seat.js';
 import { texts } from './texts.js';
 import { messageView } from './views/message.js';
 
@@ -51,9 +51,8 @@ function showWebview(browser) {
 function showPage(page) {
   const { title, text } = texts.pages[page];
   if (typeof title !== 'string' || typeof text !== 'string') return;
-  const again = page === 'offline' || page === 'too-fast' || page === 'trouble';
   const retry = { label: texts.actions.retry, name: 'retry', run: () => void enter() };
-  show({ name: page, title, text, home: true, actions: again ? [retry] : [] });
+  show({ name: page, title, text, home: true, actions: mayPass(page) ? [retry] : [] });
 }
 
 async function enter() {

@@ -14,6 +14,9 @@
  * @typedef {keyof typeof import('./texts.js').texts.pages} PageName
  */
 
+/** Whether trying again may help. @param {PageName} page */
+export const mayPass = (page) => page === 'offline' || page === 'too-fast' || page === 'trouble';
+
 /** A request that failed, as the page to show for it. */
 export class Refused extends Error {
   /** @param {PageName} page */

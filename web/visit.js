@@ -8,7 +8,7 @@ import { Devices, pictureWanted } from './devices.js';
 import { Memory } from './memory.js';
 import { Client } from './protocol.js';
 import { Repeats } from './repeats.js';
-import { readSeat, Refused } from './seat.js';
+import { mayPass, readSeat, Refused } from './seat.js';
 import { Sound } from './sound.js';
 import { texts } from './texts.js';
 import { callView } from './views/call.js';
@@ -47,6 +47,7 @@ function show(name, make) {
   view = make();
   document.body.dataset.view = name;
   app.replaceChildren(view.root);
+  window.scrollTo(0, 0); // a long view before may have been read to its end
   view.focus();
 }
 
@@ -74,7 +75,7 @@ async function begin() {
     else new Page(seat).open();
   } catch (error) {
     const page = error instanceof Refused ? error.page : 'trouble';
-    showPage(page, { actions: page === 'not-found' || page === 'no-seat' ? [] : [reload] });
+    showPage(page, { actions: mayPass(page) ? [reload] : [] });
     if (!(error instanceof Refused)) throw error;
   }
 }
