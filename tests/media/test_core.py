@@ -367,6 +367,27 @@ def test_ids_are_never_reused_and_removal_is_idempotent(visit: Visit) -> None:
         visit.engine.add_up(one.peer, up_parameters(camera()))
 
 
+def test_two_hundred_who_came_and_went_leave_nothing_behind(visit: Visit) -> None:
+    stays = visit.add()
+    for _ in range(200):
+        guest = visit.add()
+        visit.show(stays, guest)
+        visit.show(guest, stays)
+        visit.run(0.06)
+        visit.engine.restart(guest.peer, credentials(guest.number, 1))
+        visit.people.remove(guest)
+        visit.engine.remove(guest.peer, visit.now)
+    visit.run(0.5)
+    core = visit.engine
+    assert [len(core._endpoints), len(core._ups), len(core._downs)] == [1, 2, 2]
+    assert [len(core._by_ufrag), len(core._by_path)] == [1, 1]
+    assert not [slot for track in core._ups.values() for slot in track.slots]
+    assert set(core._speakers._voices) <= {stays.microphone}
+    counters = core.counters()
+    assert counters["peers"] == 1
+    assert counters["rtp_in"] > core.peer_counters(stays.peer)["rtp_in"]  # of those gone, the sums stay
+
+
 def test_what_is_asked_of_those_gone_is_let_go(visit: Visit) -> None:
     peer, up, down = PeerId(997), UpId(998), DownId(999)
     visit.engine.gate(peer, True, visit.now)

@@ -115,6 +115,27 @@ async def test_a_burst_of_joins(house: House) -> None:
     assert house.plane.counters()["handshakes_under_way"] == 0
 
 
+async def test_two_hundred_who_came_and_went_leave_nothing_behind(house: House) -> None:
+    said: list[RoomEvent] = []
+    room = house.plane.room(said.append)
+    tasks = len(asyncio.all_tasks())
+    for number in range(200):
+        name = Name(f"guest-{number}")
+        peer = await house.come(room, name)
+        room.admit(name)
+        if number % 4 == 0:  # the others go in the middle of the handshake
+            await until(lambda name=name: Connected(name) in said)  # type: ignore[misc]
+        room.leave(name)
+        del house.clients[peer]
+        said.clear()
+    await until(lambda: len(asyncio.all_tasks()) == tasks)
+    site = house.plane._site
+    assert [len(site.peers), len(site.hearers), site.handshakes.under_way] == [0, 0, 0]
+    assert [len(room._participants), len(room._floor.latest)] == [0, 0]
+    assert not house.engine.owners
+    assert not house.engine.ice
+
+
 async def test_events_of_nobody_are_ignored_and_overruns_counted(house: House) -> None:
     house.engine.happen(
         PathUp(PeerId(99), Generation(0)),

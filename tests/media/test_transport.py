@@ -146,6 +146,24 @@ async def test_junk_before_the_handshake_is_survived(junk: bytes) -> None:
         call.dtls.close()
 
 
+async def test_a_second_hello_and_forged_alerts_do_not_end_a_call() -> None:
+    call, stranger = Call(Client()), Client()
+    stranger.send = call.dtls.feed
+    async with asyncio.TaskGroup() as group:
+        group.create_task(call.run())
+        await until(lambda: call.dtls.connected and call.client.done)
+        stranger.receive()
+        call.dtls.feed(b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\x28")  # fatal, and not encrypted
+        call.dtls.feed(b"\x17\xfe\xfd\x00\x01" + bytes(30))
+        await until(call.dtls._wire._waiting.empty)
+        call.client.ssl.send(b"still here")
+        call.dtls.feed(call.client.ssl.bio_read(1500))
+        await until(call.dtls._wire._waiting.empty)
+        assert call.dtls.connected
+        call.dtls.close()
+    assert len(call.keys) == 1
+
+
 async def test_a_lost_flight_is_said_again() -> None:
     call = Call(Client())
     lost: list[bytes] = []
