@@ -13,7 +13,7 @@ from typing import Literal
 
 from media.answer import AcceptedSlot, AcceptedUp
 from media.codecs import accept_up
-from media.engine import Kind
+from media.engine import Codec, Kind
 from media.sdp import Offer, Section
 
 MAX_SLOTS = 16  # of a place and kind; further lines are rejected
@@ -40,13 +40,13 @@ class Slot:
         return self.accepted.section.mid
 
 
-def accept_ups(offer: Offer, preference: Sequence[str]) -> dict[Source, AcceptedUp]:
-    """Return what the participant may send; the codecs of each in the order of `preference`."""
+def accept_ups(offer: Offer, preference: Sequence[str], agreed: Codec | None = None) -> dict[Source, AcceptedUp]:
+    """Return what the participant may send; of the codecs of each `agreed` first, the others by `preference`."""
     free: dict[str, list[Source]] = {"audio": ["microphone"], "video": ["camera", "screen"]}
     ups: dict[Source, AcceptedUp] = {}
     for section in offer.sections:
         if section.usable and section.direction in ("sendonly", "sendrecv") and free[section.media]:
-            codecs = accept_up(section.codecs, preference)
+            codecs = accept_up(section.codecs, preference, agreed)
             if codecs:
                 ups[free[section.media].pop(0)] = AcceptedUp(section, codecs)
     return ups

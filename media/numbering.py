@@ -60,11 +60,6 @@ class Numbering:
                 return out - offset if out - offset <= self.highest else None
         return None
 
-    @property
-    def highest_out(self) -> Seq:
-        """The highest number given away so far."""
-        return self.highest + self._starts[-1][1]
-
     def _look_back(self, seq: Seq) -> Seq | None:
         following = sum(self._starts[-1])  # the first number that the interval behind gives away
         for start, offset in reversed(self._starts[:-1]):

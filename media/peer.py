@@ -141,8 +141,7 @@ class Peer:
             offer = parse(sdp)
         except ValueError as error:
             raise OfferError(str(error)) from error
-        preference = self._site.preference if agreed is None else (agreed.name, *self._site.preference)
-        ups = accept_ups(offer, preference)
+        ups = accept_ups(offer, self._site.preference, agreed)
         slots = accept_slots(offer, {slot.mid: slot for slot in self._slots()}, self._names)
         self._check(offer, slots)
         self._enter(offer)

@@ -53,7 +53,6 @@ class ReferenceEngine:
         self._sockets: dict[tuple[object, ...], socket.socket] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._flushing = False
         self._counters: Counter[str] = Counter()
 
     async def open(self) -> None:

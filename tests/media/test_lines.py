@@ -2,6 +2,7 @@
 
 import pytest
 
+from media.engine import Codec
 from media.lines import MAX_SLOTS, accept_slots, accept_ups, covers
 from media.sdp import parse
 from tests.media.offers import CHROMIUM, FIREFOX, offer
@@ -27,10 +28,13 @@ def test_ups(sends: str, ups: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("agreed", "order"),
-    [("VP8", ["VP8", "H264", "VP9", "AV1"]), ("H264", ["H264", "VP8", "VP9", "AV1"])],
+    [
+        (None, ["VP8", "H264", "VP9", "AV1"]),
+        (Codec("video", "H264", "42e0/1"), ["H264", "VP8", "VP9", "AV1"]),
+    ],
 )
-def test_the_camera_says_the_agreed_codec_first(agreed: str, order: list[str]) -> None:
-    camera = accept_ups(parse(offer()), (agreed, *PREFERENCE))["camera"]
+def test_the_camera_says_the_agreed_codec_first(agreed: Codec | None, order: list[str]) -> None:
+    camera = accept_ups(parse(offer()), PREFERENCE, agreed)["camera"]
     assert [one.codec.name for one in camera.codecs] == order
 
 

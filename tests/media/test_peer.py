@@ -104,6 +104,16 @@ def test_the_agreed_codec_is_said_first(bench: Bench, agreed: Codec | None, send
     assert bench.peer.sends.name == sends
 
 
+def test_the_camera_sends_the_variant_that_is_agreed(bench: Bench) -> None:
+    """Somebody present knows H.264 in single packets only; a newcomer that knows both ways is to follow."""
+    single = "a=rtpmap:104 H264/90000\r\na=fmtp:104 packetization-mode=0;profile-level-id=42e01f\r\na=rtpmap:102 H264"
+    sdp = offer().replace(" 102 103", " 102 103 104").replace("a=rtpmap:102 H264", single)
+    agreed = Codec("video", "H264", "42e0/0")
+    bench.peer.answer(sdp, agreed)
+    assert bench.peer.sends == agreed
+    assert all(agreed in ability for ability in bench.peer.abilities)
+
+
 def test_a_codec_change_by_offer_keeps_the_tracks(bench: Bench) -> None:
     bench.peer.answer(offer(), None)
     ups = dict(bench.engine.ups)
