@@ -36,6 +36,7 @@ class DownTrack:
         self.overtaken = False  # it came in at a late packet: `catch_up`
         self.reported_at = float("-inf")  # when the receiver last spoke of this slot
         self.loss = 0.0  # fraction of what we sent, over the receiver's last report interval
+        self.expected = 0  # packets in that interval
         self.round_trip_s: float | None = None
         self.packets = self.octets = 0
         self.listed: set[UpTrack] = set()  # the tracks that have this slot in their list
@@ -221,8 +222,9 @@ class DownTrack:
         if before is None:
             return
         expected = block.highest_sequence - before.highest_sequence & 0xFFFFFFFF
+        self.expected = expected if expected < 0x80000000 else 0
         lost = block.packets_lost - before.packets_lost - (self._holes - holes_before)
-        self.loss = max(0.0, min(1.0, lost / expected)) if 0 < expected < 0x80000000 else 0.0
+        self.loss = max(0.0, min(1.0, lost / self.expected)) if self.expected else 0.0
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

@@ -276,7 +276,9 @@ class Endpoint:
         sent_bps = int((self._octets_out - self._octets_before) * 8 / elapsed_s) if self._estimate_at else 0
         self._heard, self._estimate_at, self._octets_before = False, now, self._octets_out
         recent = now - 2 * REPORT_INTERVAL_S
-        loss = max((slot.loss for slot in self.slots.values() if slot.reported_at >= recent), default=0.0)
+        slots = [slot for slot in self.slots.values() if slot.reported_at >= recent]
+        # of all together: in a pause of Opus (DTX) one packet lost is a third of its slot's
+        loss = sum(slot.loss * slot.expected for slot in slots) / max(1, sum(slot.expected for slot in slots))
         return DownEstimate(self.id, self._remb_bps, loss, self.round_trip_s(), sent_bps)
 
     def _report(self, due: list[Packet], now: float) -> None:

@@ -129,7 +129,7 @@ class DownEstimate:
 
     peer: PeerId
     bitrate_bps: int  # 0: it has not said yet
-    loss: float  # fraction 0…1 of what we sent, over the last report interval, the worst slot
+    loss: float  # fraction 0…1 of what we sent, over the last report interval, in all slots together
     round_trip_s: float | None
     sent_bps: int = 0  # what left for this receiver since the last estimate
 

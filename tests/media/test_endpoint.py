@@ -234,6 +234,16 @@ def test_estimates_come_once_a_second(visit: Visit, remb_bps: int | None) -> Non
     assert last.loss == 0.0
 
 
+def test_a_packet_lost_in_a_pause_of_opus_is_no_trouble(visit: Visit) -> None:
+    viewer, other = shown(visit)
+    other.source("0").frame_s = 0.4  # DTX
+    viewer.down_link.loss = 0.02
+    visit.run(30.0)
+    losses = [event.loss for event in visit.of(DownEstimate) if event.peer == viewer.peer]
+    assert 0.005 < sum(losses) / len(losses) < 0.04
+    assert max(losses) < 0.08
+
+
 def test_a_cap_is_repeated_and_let_go(visit: Visit) -> None:
     _, other = shown(visit)
     visit.run(1.0)
