@@ -32,10 +32,14 @@ class SenderCap:
         """Return what to cap the sender at from now on, in bit/s; None: not at all."""
         if estimate.bitrate_bps and self._in_trouble(estimate, now):
             self._trouble_at = now
+        if estimate.bitrate_bps:
+            self._cap_bps = max(FLOOR_BPS, estimate.bitrate_bps)
+        return self.at(now)
+
+    def at(self, now: float) -> int | None:
+        """Return the same while no estimate comes: one that has fallen silent holds nobody down for longer."""
         if self._trouble_at is None or now - self._trouble_at >= HOLD_S:
             self._cap_bps = None
-        elif estimate.bitrate_bps:
-            self._cap_bps = max(FLOOR_BPS, estimate.bitrate_bps)
         return self._cap_bps
 
     def _in_trouble(self, estimate: DownEstimate, now: float) -> bool:

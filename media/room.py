@@ -212,6 +212,9 @@ class Room:
         """Let time pass: a few times a second. There is something to decide only where time alone can change it."""
         now = self._site.clock()
         self._floor.advance(now)
+        pair = self._pair()
+        for receiver, sender in zip(pair, reversed(pair), strict=True):
+            self._cap(sender, receiver.limit.at(now))
         crowded = any(participant.crowded for participant in self._participants.values())
         if crowded or self._agreement.waits or self._floor.named(now) != self._told_speakers:
             self._settle()

@@ -249,6 +249,15 @@ async def test_what_one_can_take_bounds_what_the_other_sends(house: House) -> No
     assert house.engine.caps == {a: 600_000, b: None}
 
 
+async def test_a_receiver_that_falls_silent_lets_the_sender_go_too(house: House) -> None:
+    a, b = await house.come("a"), await house.come("b")
+    house.engine.happen(trouble(a, 400_000))
+    for seconds, cap in ((4, 400_000), (2, None)):
+        house.now += seconds
+        house.room.tick()
+        assert house.engine.caps == {b: cap}
+
+
 async def test_a_third_lets_everybody_go(house: House) -> None:
     a, b = await house.come("a"), await house.come("b")
     c = await house.come("c", admit=False)
