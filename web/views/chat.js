@@ -104,7 +104,7 @@ function lineView(name, text, when, own) {
   return element(
     'div',
     { class: own ? 'chat-line own' : 'chat-line', 'data-test': 'chat-line' },
-    element('div', { class: 'chat-meta' }, element('span', { class: 'name' }, name), ' ', element('time', {}, when)),
-    element('p', {}, text),
+    element('div', { class: 'chat-meta' }, element('span', { class: 'name', dir: 'auto' }, name), ' ', element('time', {}, when)),
+    element('p', { dir: 'auto' }, text),
   );
 }

@@ -112,7 +112,7 @@ export function stageView(client, devices) {
     close() {
       observer.disconnect();
       offs.forEach((off) => off());
-      for (const tile of [...tiles.values(), ...screens.values()]) tile.close();
+      for (const tile of [own, ...tiles.values(), ...screens.values()]) tile.close();
     },
   };
 }

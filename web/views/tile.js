@@ -5,6 +5,8 @@ import { icon, networkBars } from '../icons.js';
 import { texts } from '../texts.js';
 import { fit, picture, selfVideo, shapeOf } from './picture.js';
 
+const NARROWEST = 3 / 4; // one's own picture in the corner: width over height
+
 /**
  * @typedef {import('../messages.js').Participant} Participant
  *
@@ -20,7 +22,7 @@ export function initials(name) {
 export function tileView(seat) {
   const video = picture();
   const avatar = element('div', { class: 'avatar', 'aria-hidden': 'true' });
-  const name = element('span', { class: 'name' });
+  const name = element('span', { class: 'name', dir: 'auto' });
   const role = element('span', { class: 'role' });
   const muted = element('span', { class: 'badge' }, icon('microphone-off'));
   const phone = element('span', { class: 'badge' }, icon('phone'));
@@ -81,7 +83,7 @@ export function tileView(seat) {
 /** @param {string} seat */
 export function screenView(seat) {
   const video = picture();
-  const name = element('span', { class: 'name' });
+  const name = element('span', { class: 'name', dir: 'auto' });
   const root = element(
     'li',
     { class: 'tile screen', 'data-test': 'screen-tile', 'data-seat': seat },
@@ -108,6 +110,7 @@ export function selfView(devices) {
   const muted = element('span', { class: 'badge' }, icon('microphone-off'));
   const off = element('div', { class: 'avatar off', 'aria-hidden': 'true' }, icon('camera-off'));
   const root = element('li', { class: 'tile self', 'data-test': 'self' }, video, off, element('div', { class: 'plate' }, muted, element('span', { class: 'name' }, texts.you)));
+  const unfit = fit(video);
   return {
     root,
     /** @param {boolean} speaking */
@@ -124,6 +127,11 @@ export function selfView(devices) {
     place(size) {
       root.style.setProperty('--tile-width', size && `${size.width}px`);
       root.style.setProperty('--tile-height', size && `${size.height}px`);
+      root.style.setProperty('--own-shape', String(Math.max(NARROWEST, shapeOf(video) || 4 / 3)));
+    },
+    close() {
+      unfit();
+      video.show(null);
     },
   };
 }
