@@ -250,6 +250,16 @@ test('a refused first offer is dead; a later one is rolled back', async () => {
   assert.equal(later.offers.at(-1).number, 3);
 });
 
+test('what was wanted while an offer was out is offered after its refusal too', async () => {
+  const { peer, offers } = await connected();
+  peer.want(4);
+  await settle();
+  peer.restart();
+  await peer.refused(2);
+  await settle();
+  assert.equal(offers.at(-1).number, 3);
+});
+
 test('closed, it does and says nothing more', async () => {
   const { world, peer, pc, offers, events } = await connected();
   peer.close();
