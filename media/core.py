@@ -114,7 +114,9 @@ class Core:
 
     def ask_key_frame(self, up: UpId) -> None:
         track = self._ups.get(up)
-        for stream in track.streams.values() if track is not None else ():
+        if track is None or not any(self._endpoints[slot.peer].sending for slot in track.slots):
+            return  # it would be spent on nobody, and a slot that can be shown something a moment later had to wait
+        for stream in track.streams.values():
             stream.key_frames.ask()
 
     def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:

@@ -195,7 +195,9 @@ class Engine(Protocol):
         """Show `up` in the slot from its next key frame on (audio: its next packet); None empties the slot at once."""
         ...
 
-    def ask_key_frame(self, up: UpId) -> None: ...
+    def ask_key_frame(self, up: UpId) -> None:
+        """Ask for one that nobody is known to wait for; slots get those that they wait for by themselves."""
+        ...
 
     def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
         """Ask the sender to stay below (REMB, repeated each second); None lets it go."""

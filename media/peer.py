@@ -223,14 +223,12 @@ class Peer:
         slots = [frozenset(one.codec for one in slot.accepted.codecs) for slot in self._slots() if slot.kind == "video"]
         return [*found, frozenset.intersection(*slots)] if slots else found
 
-    def show(self, down: Down, up: Up | None) -> bool:
-        """Route `up` to the slot; True if that is a change."""
+    def show(self, down: Down, up: Up | None) -> None:
+        """Have `up` in the slot; the engine gets the key frame that this takes as soon as it can be sent on."""
         wanted = None if up is None else up.id
-        if down.shows == wanted:
-            return False
-        down.shows = wanted
-        self._site.engine.route(down.id, wanted)  # the fullest layer that is sent; only one is active so far
-        return True
+        if down.shows != wanted:
+            down.shows = wanted
+            self._site.engine.route(down.id, wanted)  # the fullest layer that is sent; only one is active so far
 
     # --- path and keys ------------------------------------------------------------------------------------------------
 

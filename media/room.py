@@ -308,8 +308,7 @@ class Room:
         shown = participant.view.arrange([down.slot for down in peer.downs], list(others), self._floor.latest, shared)
         for down, one in zip(peer.downs, shown, strict=True):
             up = None if one.who is None else self._up(others[one.who], one)
-            if peer.show(down, up) and up is not None and up.parameters.kind == "video":
-                self._site.engine.ask_key_frame(up.id)
+            peer.show(down, up)
         participant.crowded = sum(one.source == "microphone" for one in shown) < len(others)
         slots = tuple(Slot(one.slot.mid, one.slot.kind, one.slot.place, one.who) for one in shown)
         told = SlotsChanged(participant.name, slots, len(others))

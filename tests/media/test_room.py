@@ -89,7 +89,6 @@ async def test_two_see_each_other(house: House) -> None:
     assert house.seen(a) == f"{b}:microphone {b}:camera -"
     assert house.seen(b) == f"{a}:microphone {a}:camera -"
     assert house.engine.gates == {a: True, b: True}
-    assert set(house.engine.key_frames) == {house.up(a, "camera"), house.up(b, "camera")}
 
 
 async def test_a_fault_in_an_answer_leaves_nobody_in_the_engine(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
