@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from api import problems
+from api import pages, problems
 from api.call import COUNTERS, REQUEST_ID, SETTINGS
 from medinova_rt.config import Settings
-from medinova_rt.errors import DomainError
+from medinova_rt.errors import DomainError, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,10 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     return _explained(request, problem, {})
 
 
-def _explained(request: web.Request, problem: DomainError, headers: dict[str, str]) -> web.Response:
+def _explained(request: web.Request, problem: DomainError, headers: dict[str, str]) -> web.StreamResponse:
     request.app[COUNTERS].add(f"api.problem.{problem.code}")
+    if isinstance(problem, NotFound) and (page := pages.lost(request)):
+        return page
     response = problems.answer(problem, public_url=request.app[SETTINGS].public_url, request_id=request[REQUEST_ID])
     response.headers.update(headers)
     return response
@@ -114,6 +116,6 @@ def security_headers(settings: Settings) -> dict[str, str]:
         "Cache-Control": "no-store",  # what a page or file of the client states itself stays
         "Server": "MediNova RT",  # and not the versions of what it is made of
     }
-    if settings.is_https:
+    if settings.is_https and not settings.is_local:  # there it would spoil http://localhost for everything else
         headers["Strict-Transport-Security"] = "max-age=31536000"
     return headers

@@ -46,6 +46,16 @@ async def icon(call: Call[None]) -> web.FileResponse:
     return _file(call.app[WEB], "icon.svg")
 
 
+def lost(request: web.Request) -> web.FileResponse | None:
+    """What a person sees where nothing is; None for programs, which are told by a problem."""
+    wants_page = request.method in ("GET", "HEAD") and "text/html" in request.headers.get(hdrs.ACCEPT, "")
+    if not wants_page or request.path.startswith("/v1/"):
+        return None
+    page = _file(request.app[WEB], "lost.html")
+    page.set_status(404)
+    return page
+
+
 def _file(folder: Path, name: str) -> web.FileResponse:
     """Return the file with an ETag to ask again by; raises NotFound for whatever is not a file inside `folder`."""
     file = _resolve(folder, name)

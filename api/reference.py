@@ -53,7 +53,8 @@ def page(document: Json) -> str:
         f"<header><h1>{escape(info['title'])} <span class=soft>{escape(info['version'])}</span></h1>",
         f"<p>{escape(info['summary'])}. Programs read <a href='/openapi.json'>/openapi.json</a>; the WebSocket of a "
         "visit is described at <a href='/asyncapi.json'>/asyncapi.json</a>.</p>",
-        "<p>Make a visit with the service key, and send each person the link of their seat:</p>",
+        "<p>Make a visit with the service key (the server keeps it in <code>service.key</code> of its data folder) and "
+        "send each person the link of their seat:</p>",
         f"<pre class=wide tabindex=0 role=region aria-label=Example><code>{escape(example)}</code></pre></header>",
         "<nav aria-label=Operations><ul>",
         *(f"<li><a href='#{o['operationId']}'>{escape(o['summary'])}</a></li>" for _, _, o in operations),

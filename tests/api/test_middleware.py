@@ -32,6 +32,7 @@ async def test_every_answer_carries_the_browsers_orders(door: Door, path: str) -
     [
         ("https://visits.example.org", "wss://visits.example.org", True),
         ("http://localhost:8080", "ws://localhost:8080", False),
+        ("https://localhost:8080", "wss://localhost:8080", False),
     ],
 )
 def test_orders_follow_the_public_url(url: str, sockets: str, strict: bool) -> None:

@@ -22,6 +22,18 @@ async def test_pages(door: Door, path: str, holds: bytes) -> None:
     assert holds in answer.body
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/visit/vis-1", "/web/none.js"])
+async def test_who_is_lost_sees_a_page_and_a_program_a_problem(door: Door, path: str) -> None:
+    page = await door.ask("GET", path, key=None, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert b"lost" in page.body
+    assert (await door.ask("GET", path, key=None)).problem == (404, "not-found")
+    assert (await door.ask("GET", f"/v1{path}", key=None, headers={"Accept": "text/html"})).problem == (
+        404,
+        "not-found",
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
