@@ -23,6 +23,7 @@ async def tour(
         ("home", "/", "MediNova"),
         ("reference", "/docs", "/v1/visits"),
         ("bad-link", "/join#nonsense", "This link does not open a visit"),
+        ("lost", "/nothing", "There is nothing at this address"),
     ):
         await patient.page.goto(server.url + path)
         await patient.sees_text(text)
