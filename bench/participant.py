@@ -26,7 +26,7 @@ def up_parameters(*sources: Source) -> UpParameters:
     """Describe the line that these sources (one, or one per rid) send on, as an answer would have accepted it."""
     first = sources[0]
     return UpParameters(
-        first.kind,  # type: ignore[arg-type]
+        first.kind,
         first.mid,
         {first.payload_type: first.codec},
         {first.rtx_payload_type: first.payload_type} if first.rtx_payload_type else {},
@@ -50,12 +50,12 @@ def slot_parameters(kind: str, mid: str, ssrc: int, **changes: object) -> DownPa
         "extensions": EXTENSIONS,
         "clock_rate": 90000 if video else 48000,
     }
-    return DownParameters(**{**values, **changes})  # type: ignore[arg-type]
+    return DownParameters(**{**values, **changes})  # type: ignore[arg-type]  # a table of defaults, overridden by name
 
 
 def make_keys(profile: str = "SRTP_AEAD_AES_128_GCM") -> SrtpKeys:
     size = {"SRTP_AEAD_AES_128_GCM": 28, "SRTP_AEAD_AES_256_GCM": 44, "SRTP_AES128_CM_SHA1_80": 30}[profile]
-    return SrtpKeys(profile, os.urandom(size), os.urandom(size))  # type: ignore[arg-type]
+    return SrtpKeys(profile, os.urandom(size), os.urandom(size))  # type: ignore[arg-type]  # the table above admits its three only
 
 
 @dataclass

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass, field
 
 from media import rtp
-from media.engine import Codec
+from media.engine import Codec, Kind
 
 VP8, VP9 = Codec("video", "VP8"), Codec("video", "VP9", "0")
 H264, AV1 = Codec("video", "H264", "42e0/1"), Codec("video", "AV1", "0")
@@ -47,7 +47,7 @@ def video_payload(codec: str, picture_id: int, *, key: bool, first: bool, bits: 
 class Source:
     """What is sent on one line, or for one rid of it: every `frame_s` a frame of `packets` packets of `size` bytes."""
 
-    kind: str
+    kind: Kind
     mid: str
     ssrc: int
     payload_type: int

@@ -45,7 +45,6 @@
  * @property {string[]} speakers
  * @property {string} codec
  *
- * @typedef {{type: 'gone', seat: string}} Gone
  * @typedef {{type: 'answer', number: number, sdp: string}} Answer
  * @typedef {{type: 'slots', slots: Slot[], wanted: number}} Slots
  * @typedef {{type: 'speakers', seats: string[]}} Speakers
@@ -54,7 +53,7 @@
  * @typedef {{type: 'restarting', retry_s: number}} Restarting
  * @typedef {{type: 'error', code: string, detail: string, number: number | null}} Refusal
  * @typedef {{type: 'ping'}} Ping
- * @typedef {Welcome | Participant | Gone | Answer | Slots | Speakers | ChatLine | Codec | VisitChanged | Restarting
+ * @typedef {Welcome | Participant | Answer | Slots | Speakers | ChatLine | Codec | VisitChanged | Restarting
  *   | Refusal | Ping} ServerMessage
  *
  * Why it is over: `refused` (this page and the server don't understand each other), `not-authenticated` (the link no

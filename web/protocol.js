@@ -242,10 +242,6 @@ export class Client extends Emitter {
         this.people.set(message.seat, message);
         this.emit('people', undefined);
         break;
-      case 'gone':
-        this.people.delete(message.seat);
-        this.emit('people', undefined);
-        break;
       case 'answer':
         void this.#answered(message);
         break;

@@ -98,7 +98,7 @@ def select(
             values += [after, after, last]
     order = "id" if find.ordered_by is None else f"{value}, id"
     sql = (
-        f'SELECT id, body, version, token, {value} FROM documents INDEXED BY "{index_name(find)}"'  # noqa: S608
+        f'SELECT id, body, version, token, {value} FROM documents INDEXED BY "{index_name(find)}"'  # noqa: S608  # declared names only
         f" WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
     )
     return sql, [*values, limit + 1]

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from bench.participant import slot_parameters
-from bench.sources import AV1, H264, VP8, VP9, camera, microphone
+from bench.sources import AV1, H264, VP8, VP9, Source, camera, microphone
 from media import rtp
 from media.engine import Codec
 from media.payload import parse_vp8, parse_vp9, starts_key_frame
@@ -324,7 +324,7 @@ def test_a_long_outage_leaves_no_gap_to_repair(visit: Visit) -> None:
 # --- simulcast ------------------------------------------------------------------------------------------------------
 
 
-def simulcast(**muted: bool) -> list:  # type: ignore[type-arg]
+def simulcast(**muted: bool) -> list[Source]:
     layers = [camera(ssrc=6000 + 10 * n, rid=rid) for n, rid in enumerate("qhf")]
     for layer in layers:
         assert layer.rid
