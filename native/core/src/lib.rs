@@ -1,0 +1,25 @@
+//! The packet path without socket, clock and thread: datagrams and `now` go in, transmits and events come out.
+//!
+//! One file per noun. Each does what its namesake in `media/*.py` does; that is the executable specification, and the
+//! same tests run over both. Times are monotonic seconds as `f64`, rates bit/s, `up` is participant → server, `down`
+//! server → participant.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod arrivals;
+pub mod counter;
+pub mod event;
+pub mod feedback;
+pub mod ice;
+pub mod id;
+pub mod keyframe;
+pub mod limit;
+pub mod nack;
+pub mod numbering;
+pub mod outbox;
+pub mod parameters;
+pub mod repair;
+pub mod rtcp;
+pub mod speaker;
+pub mod srtp;
+pub mod stun;

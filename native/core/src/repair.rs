@@ -1,0 +1,1 @@
+//! See `media/repair.py`.

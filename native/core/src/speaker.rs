@@ -1,0 +1,1 @@
+//! See `media/speaker.py`.
