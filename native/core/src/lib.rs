@@ -14,6 +14,7 @@ pub mod ice;
 pub mod id;
 pub mod keyframe;
 pub mod limit;
+pub mod mac;
 pub mod nack;
 pub mod numbering;
 pub mod outbox;
