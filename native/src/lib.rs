@@ -1,3 +1,4 @@
 //! The native engine of MediNova RT as a Python module: `medinova-core` on one thread with one socket.
 
 pub mod plane;
+mod python;
