@@ -19,6 +19,7 @@ pub mod nack;
 pub mod numbering;
 pub mod outbox;
 pub mod parameters;
+pub mod payload;
 pub mod repair;
 pub mod rtcp;
 pub mod speaker;

@@ -150,7 +150,7 @@ mod tests {
             (&[(A, 30), (B, 20)], vec![vec![B, A]]),
             (&[(A, 30), (B, 32)], vec![vec![A, B]]),
             (&[(B, 30), (A, 30)], vec![vec![B, A]]), // equally loud: as they were first heard
-            (&[(A, 30 | 0x80)], vec![vec![A]]),      // the voice activity bit is no level
+            (&[(A, 0x80 + 30)], vec![vec![A]]),      // the voice activity bit is no level
         ] {
             assert_eq!(listen(&mut SpeakerDetector::default(), levels, 0.4, 2.0), lists, "{levels:?}");
         }
