@@ -3,12 +3,14 @@ PY := .venv/bin/python
 STAMP := .venv/installed
 DEV := .venv/installed-dev
 
+NATIVE := $(shell find native -name target -prune -o -type f -print)
+
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-install: $(STAMP) ## make .venv and install the locked packages
+install: $(STAMP) ## make .venv, install the locked packages, build the native engine if Rust is there
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml setup.py $(NATIVE)
 	@tools/install
 
 $(DEV): $(STAMP) requirements-dev.lock
@@ -33,6 +35,6 @@ lock: $(STAMP) ## resolve the lock files anew from pyproject.toml and package.js
 	@tools/lock
 
 clean: ## remove everything that make made, the data in var/ excepted
-	rm -rf .venv node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv node_modules build dist native/target media/_engine.*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
 .PHONY: help install run check test long bench lock clean

@@ -1,8 +1,8 @@
 """Builds the native engine along where that can be done; everything else about the build stands in pyproject.toml.
 
 The server runs without it, so what is in the way of building it is found out within seconds, before anything is
-compiled, and then only told: no cargo, a compiler that is too old, crates that can't be had. `MEDINOVA_REQUIRE_NATIVE=1`
-makes each of these, and a compilation that fails, an error.
+compiled, and then only told: no cargo, a compiler that is too old, crates that can't be had. With
+`MEDINOVA_REQUIRE_NATIVE=1` each of these is an error, and so is a compilation that fails.
 """
 
 import os
@@ -75,6 +75,7 @@ def main() -> None:
         binding=Binding.PyO3,
         features=["extension-module"],
         cargo_manifest_args=["--locked", "--offline"],  # `obstacle` has fetched the crates
+        py_limited_api=True,  # one module for every Python from 3.11 on
         debug=False,  # of an editable installation, too
         optional=not required(),
     )

@@ -3,4 +3,6 @@
 Times are monotonic seconds, rates bit/s, ids as in `media.engine`.
 """
 
+__all__ = ["__version__"]
+
 __version__: str

@@ -5,5 +5,6 @@ use pyo3::prelude::*;
 /// The native engine: what `media/native.py` wraps.
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    Ok(())
 }
