@@ -15,8 +15,8 @@ PROFILE: Literal["SRTP_AEAD_AES_128_GCM"] = "SRTP_AEAD_AES_128_GCM"
 _KEY, _SALT = 16, 12
 
 
-class DtlsClient:
-    """`feed` it datagrams, send what `due` returns; `keys`, in the server's view, come with its end."""
+class Identity:
+    """A certificate and what follows from it, for one client or for many."""
 
     def __init__(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -33,13 +33,21 @@ class DtlsClient:
             .sign(key, hashes.SHA256())
         )
         self.fingerprint = ":".join(f"{octet:02X}" for octet in certificate.fingerprint(hashes.SHA256()))
+        self.context = SSL.Context(SSL.DTLS_METHOD)
+        self.context.use_certificate(certificate)
+        self.context.use_privatekey(key)
+        self.context.set_verify(SSL.VERIFY_PEER, lambda *_: True)  # the fingerprint is the server's to check
+        self.context.set_tlsext_use_srtp(PROFILE.encode())
+
+
+class DtlsClient:
+    """`feed` it datagrams, send what `due` returns; `keys`, in the server's view, come with its end."""
+
+    def __init__(self, identity: Identity | None = None) -> None:
+        identity = identity or Identity()
+        self.fingerprint = identity.fingerprint
         self.keys: SrtpKeys | None = None
-        context = SSL.Context(SSL.DTLS_METHOD)
-        context.use_certificate(certificate)
-        context.use_privatekey(key)
-        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)  # the fingerprint is the server's to check
-        context.set_tlsext_use_srtp(PROFILE.encode())
-        self._ssl = SSL.Connection(context)
+        self._ssl = SSL.Connection(identity.context)
         self._ssl.set_connect_state()
 
     def feed(self, datagram: bytes) -> None:

@@ -1,0 +1,28 @@
+"""The engines by name, as scenarios ask for them."""
+
+import importlib
+from contextlib import suppress
+from typing import cast
+
+from bench.null import NullEngine
+from media.engine import Engine
+from media.reference import ReferenceEngine
+
+
+def make(name: str, address: str = "127.0.0.1") -> Engine:
+    """Return an engine on `address` and a free port; raises ValueError where there is no such engine."""
+    if name == "null":
+        return NullEngine(address)
+    if name == "reference":
+        return ReferenceEngine((address,))
+    if name == "native":  # only where it was built
+        return cast(Engine, importlib.import_module("media.native").NativeEngine((address,)))
+    raise ValueError(f"no engine {name}")
+
+
+def best() -> str:
+    """Return the name of the engine that visits run on here."""
+    with suppress(ImportError):
+        importlib.import_module("media.native")
+        return "native"
+    return "reference"

@@ -1,0 +1,136 @@
+"""What a participant costs in memory, and whether joins and leaves leave anything behind.
+
+`memory.participant`: resident memory of the whole server process with 800 connected participants in 400 rooms of two,
+less that with none, divided by 800. Nobody sends media, so no packet is kept for repair. `memory.engine`: the same of
+a process in which nothing but the engine holds 800 participants' ups, downs and keys. `memory.growth`: how much the
+process grows for each join and leave, by the best straight line through its size between rounds of them, the first
+quarter not counted; `memory.held` the last of those sizes by the first.
+"""
+
+import asyncio
+import gc
+import itertools
+import multiprocessing
+import os
+import statistics
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+import uvloop
+
+from bench import engines
+from bench.dtls import Identity
+from bench.figure import Figure
+from bench.host import Host, rss
+from bench.participant import make_keys
+from bench.storm import join, leave
+from bench.visitor import offer
+from media.engine import DownId, Engine, IceCredentials, UpId
+from media.lines import accept_slots, accept_ups
+from media.plane import VIDEO_CODECS
+from media.sdp import parse
+
+PARTICIPANTS = 800
+WARM_UP = 40
+ROUND = 100  # joins, then as many leaves
+ROUNDS = 36
+
+
+async def participants(engine: str, count: int, cpu: int | None = None) -> float:
+    """Return bytes of the whole process per participant."""
+    async with Host(engine, cpu) as host:
+        await leave(await join(host, WARM_UP))
+        before = (await host.sample()).rss
+        visitors = await join(host, count)
+        after = (await host.sample()).rss
+        for visitor in visitors:
+            visitor.close()
+    return (after - before) / count
+
+
+async def churn(engine: str, rounds: int, each: int = ROUND, cpu: int | None = None) -> list[int]:
+    """Return the size of the process in bytes after each round of `each` joins and leaves."""
+    sizes, identity = [], Identity()
+    async with Host(engine, cpu) as host:
+        for _ in range(rounds):
+            await leave(await join(host, each, identity=identity))
+            await asyncio.sleep(0.1)  # goodbyes are said, tasks end
+            sizes.append((await host.sample()).rss)
+    return sizes
+
+
+def alone(engine: str, count: int) -> float:
+    """Return bytes per participant of an engine that has nothing around it, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    pipe, theirs = context.Pipe()
+    process = context.Process(target=_alone, args=(theirs, engine, count), daemon=True)
+    process.start()
+    try:
+        return float(pipe.recv())
+    finally:
+        process.join(5)
+        process.kill()
+
+
+def _alone(pipe: Connection, name: str, count: int) -> None:
+    pipe.send(uvloop.run(_fill(name, count)))
+
+
+async def _fill(name: str, count: int) -> float:
+    engine = engines.make(name)
+    await engine.open()
+    _populate(engine, WARM_UP, itertools.count(10 * count))
+    gc.collect()
+    before = rss()
+    _populate(engine, count, itertools.count())
+    gc.collect()
+    size = (rss() - before) / count
+    await engine.close()
+    return size
+
+
+def _populate(engine: Engine, count: int, numbers: Iterator[int]) -> None:
+    """Have `count` participants in rooms of two, each shown the other."""
+    for _ in range(count // 2):
+        (ups, downs), (other_ups, other_downs) = (_add(engine, next(numbers)) for _ in range(2))
+        for down, up in zip(downs + other_downs, other_ups + ups, strict=True):
+            engine.route(down, up)
+
+
+def _add(engine: Engine, number: int) -> tuple[list[UpId], list[DownId]]:
+    """Return the microphone and the camera, and the slots for those of the other."""
+    read = parse(offer(f"client{number}", "p" * 24, ":".join(["AB"] * 32)))
+    peer = engine.add_peer(IceCredentials(f"server{number}", f"password-of-{number}-in-the-bench", f"client{number}"))
+    engine.gate(peer, True)
+    engine.set_keys(peer, make_keys())
+    ups = {source: engine.add_up(peer, up.parameters()) for source, up in accept_ups(read, VIDEO_CODECS).items()}
+    slots = accept_slots(read, {}, f"names{number}").values()
+    downs = {(slot.kind, slot.place, slot.number): engine.add_down(peer, slot.accepted.parameters()) for slot in slots}
+    return [ups["microphone"], ups["camera"]], [downs["audio", "person", 0], downs["video", "person", 0]]
+
+
+def measure(quick: bool) -> Iterator[Figure]:
+    """Yield the figures of what is not the engine, and of the engine that visits run on here."""
+    cpus = sorted(os.sched_getaffinity(0))
+    rounds, each = (8, ROUND // 2) if quick else (ROUNDS, ROUND)
+    if len(cpus) > 1:
+        os.sched_setaffinity(0, {cpus[1]})
+    try:
+        for engine in ("null", engines.best()):
+            yield from figures(engine, PARTICIPANTS, rounds, each, cpus[0] if len(cpus) > 1 else None)
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+def figures(engine: str, count: int, rounds: int, each: int, cpu: int | None = None) -> Iterator[Figure]:
+    """Yield the figures of one engine; the server is pinned to `cpu`."""
+    parameters: dict[str, str | int | float] = {"engine": engine, "participants": count}
+    size = uvloop.run(participants(engine, count, cpu))
+    yield Figure("memory.participant", size / 1024, "KiB/participant", parameters)
+    yield Figure("memory.engine", alone(engine, count) / 1024, "KiB/participant", parameters)
+    sizes = uvloop.run(churn(engine, rounds, each, cpu))
+    counted = sizes[len(sizes) // 4 :]
+    slope = statistics.linear_regression(range(len(counted)), counted).slope
+    parameters = {"engine": engine, "joins": rounds * each}
+    yield Figure("memory.growth", slope / each, "bytes/join", parameters)
+    yield Figure("memory.held", counted[-1] / counted[0], "ratio", parameters)
