@@ -3,6 +3,17 @@
 Times are monotonic seconds, rates bit/s, ids as in `media.engine`.
 """
 
-__all__ = ["__version__"]
+from typing import final
+
+__all__ = ["Load", "__version__"]
 
 __version__: str
+
+@final
+class Load:
+    """The load generator; `bench/load.py` says what its arguments and its report hold."""
+
+    def __new__(cls, legs: object, checks: object, port: int, shape: object) -> Load: ...
+    def run(self, seconds: float, rate: float) -> None: ...
+    def reset(self) -> None: ...
+    def report(self) -> dict[str, float]: ...
