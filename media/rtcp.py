@@ -211,6 +211,8 @@ def _read_goodbye(body: bytes, count: int) -> Packet:
 
 def _read_nack(body: bytes, _: int) -> Packet:
     _need(body, 12)
+    if len(body) % 4:  # padding of any size is let through
+        raise ValueError("RTCP packet is too short for its type")
     sender, media = _PAIR.unpack_from(body)
     sequences = []
     for first, following in struct.iter_unpack("!HH", body[8:]):

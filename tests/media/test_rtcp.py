@@ -101,6 +101,7 @@ def test_other_items_of_a_source_description_are_dropped() -> None:
         ("81ca0002 00000001 0101ff00", "RTCP source description is not UTF-8"),
         ("82cb0001 00000001", "RTCP packet is too short for its type"),
         ("81cd0001 00000001", "RTCP packet is too short for its type"),
+        ("a1cd0004 00000001 00000002 00640005 00000003", "RTCP packet is too short for its type"),
         ("84ce0003 00000001 00000000 00000002", "RTCP packet is too short for its type"),
         ("8fce0005 00000001 00000000 52454d42 02000064 00000002", "RTCP packet is too short for its type"),
         ("8fce0005 00000001 00000000 52454d42 01fc0001 00000002", "REMB bitrate does not fit 64 bits"),
