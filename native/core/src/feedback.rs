@@ -1,6 +1,22 @@
-//! Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1); see `media/feedback.py`.
+//! Transport-wide feedback: when each packet of a transport arrived, for the sender's bandwidth estimate.
+//!
+//! The packet of draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1, behind its RTCP header: a list of statuses
+//! (lost, or received after a small or a large delta) packed into 16-bit chunks, then the deltas.
 
-use crate::id::Ssrc;
+use std::iter::repeat_n;
+
+use crate::id::{Seq, Sequence, Ssrc};
+
+/// The unit of `TransportFeedback::deltas`.
+pub const TICK_US: i64 = 250;
+/// In one `TransportFeedback` that we build: about 1.1 kB at the worst.
+pub const MAX_STATUSES: usize = 512;
+/// Two bytes of a datagram can claim that many; more is no report but an attempt to make us allocate.
+pub const MAX_STATUSES_READ: usize = 0x1FFF;
+
+/// 64 ms.
+const REFERENCE_TICKS: i64 = 256;
+const TRUNCATED: &str = "transport feedback is truncated";
 
 /// When packets of one transport arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +31,347 @@ pub struct TransportFeedback {
     pub reference_time: i32,
     /// Of feedback packets sent.
     pub count: u8,
-    /// Per packet from base on: 250 µs since the one received before; None: not received.
+    /// Per packet from base on: 250 µs since the one received before, in 16 signed bits; None: not received.
     pub deltas: Vec<Option<i32>>,
+}
+
+impl TransportFeedback {
+    /// Per packet, when it arrived in µs on the clock of who reports, or None.
+    pub fn arrivals(&self) -> impl Iterator<Item = (Sequence, Option<i64>)> + '_ {
+        let mut tick = i64::from(self.reference_time) * REFERENCE_TICKS;
+        let mut sequence = self.base_sequence;
+        self.deltas.iter().map(move |delta| {
+            let this = Sequence(sequence);
+            sequence = sequence.wrapping_add(1);
+            let arrival = delta.map(|delta| {
+                tick += i64::from(delta);
+                tick * TICK_US
+            });
+            (this, arrival)
+        })
+    }
+}
+
+/// Report `arrivals`: numbers rising, µs or None if lost; numbers left out count as lost.
+///
+/// Begin with the number after the last one reported, so that losses in front are said too. Several packets come back
+/// where one can't hold it (a delta beyond ±8.19 s, more than `MAX_STATUSES`); the next `count` is the one given plus
+/// their number. Losses at the end are not reported yet: what comes after may still prove them late.
+pub fn transport_feedback(
+    sender: Ssrc,
+    media: Ssrc,
+    count: u8,
+    arrivals: impl IntoIterator<Item = (Seq, Option<i64>)>,
+) -> Vec<TransportFeedback> {
+    let mut reports: Vec<TransportFeedback> = Vec::new();
+    let mut expected = None;
+    let mut last_tick = 0;
+    for (sequence, arrival_us) in arrivals {
+        let mut missing = (sequence - *expected.get_or_insert(sequence)).max(0) as usize;
+        let Some(arrival_us) = arrival_us else { continue };
+        expected = Some(sequence + 1);
+        let tick = arrival_us.div_euclid(TICK_US);
+        let fits = |report: &&mut TransportFeedback| {
+            report.deltas.len() + missing < MAX_STATUSES && i16::try_from(tick - last_tick).is_ok()
+        };
+        if let Some(report) = reports.last_mut().filter(fits) {
+            report.deltas.extend(repeat_n(None, missing));
+            report.deltas.push(Some((tick - last_tick) as i32));
+        } else {
+            if missing >= MAX_STATUSES {
+                missing = 0; // a jump, not losses
+            }
+            let reference = tick.div_euclid(REFERENCE_TICKS);
+            let mut deltas = vec![None; missing];
+            deltas.push(Some((tick - reference * REFERENCE_TICKS) as i32));
+            reports.push(TransportFeedback {
+                sender,
+                media,
+                base_sequence: (sequence + -(missing as i64)).wire().0,
+                reference_time: signed24(reference),
+                count: count.wrapping_add(reports.len() as u8),
+                deltas,
+            });
+        }
+        last_tick = tick;
+    }
+    reports
+}
+
+/// Return what follows the RTCP header; `Err` is one fixed sentence.
+pub fn read(body: &[u8]) -> Result<TransportFeedback, &'static str> {
+    if body.len() < 18 {
+        return Err(TRUNCATED);
+    }
+    let mut rest = body;
+    let sender = Ssrc(u32::from_be_bytes(take(&mut rest)?));
+    let media = Ssrc(u32::from_be_bytes(take(&mut rest)?));
+    let base_sequence = u16::from_be_bytes(take(&mut rest)?);
+    let total = usize::from(u16::from_be_bytes(take(&mut rest)?));
+    let reference_and_count = u32::from_be_bytes(take(&mut rest)?);
+    if !(1..=MAX_STATUSES_READ).contains(&total) {
+        return Err("transport feedback has no or too many packets");
+    }
+    let mut chunks = rest; // read once to find the deltas behind them, and again with the deltas
+    let mut found = 0;
+    while found < total {
+        found += covered(u16::from_be_bytes(take(&mut rest)?));
+    }
+    let mut deltas = Vec::with_capacity(total);
+    while deltas.len() < total {
+        let chunk = u16::from_be_bytes(take(&mut chunks)?);
+        for index in 0..covered(chunk).min(total - deltas.len()) {
+            deltas.push(match symbol_at(chunk, index) {
+                LOST => None,
+                SMALL => Some(i32::from(u8::from_be_bytes(take(&mut rest)?))),
+                LARGE => Some(i32::from(i16::from_be_bytes(take(&mut rest)?))),
+                _ => return Err("transport feedback has a reserved symbol"),
+            });
+        }
+    }
+    Ok(TransportFeedback {
+        sender,
+        media,
+        base_sequence,
+        reference_time: signed24(i64::from(reference_and_count >> 8)),
+        count: reference_and_count as u8,
+        deltas,
+    })
+}
+
+/// Append what follows the RTCP header, without padding. At most 65535 deltas, each of 16 signed bits.
+pub fn write(feedback: &TransportFeedback, out: &mut Vec<u8>) {
+    out.extend_from_slice(&feedback.sender.0.to_be_bytes());
+    out.extend_from_slice(&feedback.media.0.to_be_bytes());
+    out.extend_from_slice(&feedback.base_sequence.to_be_bytes());
+    out.extend_from_slice(&(feedback.deltas.len() as u16).to_be_bytes());
+    out.extend_from_slice(&((feedback.reference_time as u32) << 8 | u32::from(feedback.count)).to_be_bytes());
+    let mut rest = feedback.deltas.as_slice();
+    while !rest.is_empty() {
+        let (chunk, size) = next_chunk(rest);
+        out.extend_from_slice(&chunk.to_be_bytes());
+        rest = rest.get(size..).unwrap_or_default();
+    }
+    for delta in feedback.deltas.iter().flatten() {
+        match symbol_of(Some(*delta)) {
+            SMALL => out.push(*delta as u8),
+            _ => out.extend_from_slice(&(*delta as i16).to_be_bytes()),
+        }
+    }
+}
+
+// --- chunks (§3.1.3, §3.1.4): a run-length, 14 one-bit or 7 two-bit symbols -----------------------------------------
+
+const LOST: u16 = 0;
+const SMALL: u16 = 1;
+const LARGE: u16 = 2;
+
+const fn symbol_of(delta: Option<i32>) -> u16 {
+    match delta {
+        None => LOST,
+        Some(0..=0xFF) => SMALL,
+        Some(_) => LARGE,
+    }
+}
+
+/// How many packets a chunk speaks of.
+const fn covered(chunk: u16) -> usize {
+    match chunk >> 14 {
+        0 | 1 => (chunk & 0x1FFF) as usize,
+        2 => 14,
+        _ => 7,
+    }
+}
+
+/// The symbol of one of the packets that a chunk covers.
+const fn symbol_at(chunk: u16, index: usize) -> u16 {
+    match chunk >> 14 {
+        0 | 1 => chunk >> 13,
+        2 => chunk >> (13 - index) & 1,
+        _ => chunk >> (12 - 2 * index) & 3,
+    }
+}
+
+/// Choose a chunk as libwebrtc does: a run where one fits best, else 14 one-bit or 7 two-bit symbols. Returns it and
+/// how many of the deltas it covers, at least one of one.
+fn next_chunk(rest: &[Option<i32>]) -> (u16, usize) {
+    let symbols = || rest.iter().map(|delta| symbol_of(*delta));
+    let first = symbols().next().unwrap_or(LOST);
+    let run = symbols().take(0x1FFF).take_while(|symbol| *symbol == first).count();
+    let small = symbols().take(14).take_while(|symbol| *symbol != LARGE).count();
+    if run == rest.len() || run >= 14 || (run >= 7 && (small == 0 || small == run)) {
+        (first << 13 | run as u16, run)
+    } else if small == 14 || (small > 7 && small == rest.len()) {
+        (0x8000 | bits(symbols().take(14), 1), small)
+    } else {
+        (0xC000 | bits(symbols().take(7), 2), rest.len().min(7))
+    }
+}
+
+/// Up to 14 bits, the first symbol highest.
+fn bits(symbols: impl Iterator<Item = u16>, width: u16) -> u16 {
+    let (value, free) = symbols.fold((0, 14), |(value, free), symbol| (value << width | symbol, free - width));
+    value << free
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], &'static str> {
+    let (head, tail) = rest.split_first_chunk().ok_or(TRUNCATED)?;
+    *rest = tail;
+    Ok(*head)
+}
+
+const fn signed24(value: i64) -> i32 {
+    (value as i32) << 8 >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::captures::{self, hex};
+    use crate::rtcp::{self, Packet};
+
+    /// The reference time wraps after twelve days.
+    const WRAP_US: i64 = (1 << 24) * 64_000;
+    const MS: i64 = 1000;
+
+    fn reports(count: u8, arrivals: &[(i64, Option<i64>)]) -> Vec<TransportFeedback> {
+        transport_feedback(Ssrc(1), Ssrc(2), count, arrivals.iter().map(|(seq, us)| (Seq(*seq), *us)))
+    }
+
+    fn packed(report: &TransportFeedback) -> Vec<u8> {
+        let mut out = Vec::new();
+        rtcp::pack(&Packet::TransportFeedback(report.clone()), &mut out);
+        out
+    }
+
+    fn said(reports: &[TransportFeedback]) -> Vec<(u16, Option<i64>)> {
+        for report in reports {
+            assert_eq!(rtcp::parse(&packed(report)), Ok(vec![Packet::TransportFeedback(report.clone())]));
+        }
+        reports.iter().flat_map(|report| report.arrivals().map(|(sequence, us)| (sequence.0, us))).collect()
+    }
+
+    #[test]
+    fn says_what_arrived() {
+        type Case<'a> = (&'a [(i64, Option<i64>)], &'a [(u16, Option<i64>)]);
+        let cases: [Case<'_>; 9] = [
+            (&[(1, Some(64 * MS)), (2, Some(65 * MS))], &[(1, Some(64 * MS)), (2, Some(65 * MS))]),
+            (&[(1, Some(0)), (3, Some(20 * MS))], &[(1, Some(0)), (2, None), (3, Some(20 * MS))]),
+            (&[(1, None), (2, Some(500))], &[(1, None), (2, Some(500))]),
+            (&[(65535, Some(0)), (65536, Some(250))], &[(65535, Some(0)), (0, Some(250))]),
+            (&[(7, Some(MS)), (8, Some(0))], &[(7, Some(MS)), (8, Some(0))]), // reordered: a negative delta
+            (&[(7, Some(249))], &[(7, Some(0))]),
+            (&[(7, Some(0)), (8, None)], &[(7, Some(0))]), // a loss at the end may still be late
+            (&[(7, None)], &[]),
+            (&[], &[]),
+        ];
+        for (arrivals, expected) in cases {
+            assert_eq!(said(&reports(0, arrivals)), expected);
+        }
+    }
+
+    #[test]
+    fn is_split_where_one_packet_cannot_hold_it() {
+        let paced = |count: i64| (0..count).map(|n| (n, Some(n * MS))).collect::<Vec<_>>();
+        let cases = [
+            (vec![(1, Some(0)), (2, Some(8_191_750))], vec![2]),
+            (vec![(1, Some(0)), (2, Some(8_192_000))], vec![1, 1]),
+            (paced(MAX_STATUSES as i64), vec![MAX_STATUSES]),
+            (paced(MAX_STATUSES as i64 + 1), vec![MAX_STATUSES, 1]),
+            (vec![(1, Some(0)), (40_000, Some(MS))], vec![1, 1]), // a jump, not 39,998 losses
+        ];
+        for (arrivals, sizes) in cases {
+            let reports = reports(255, &arrivals);
+            assert_eq!(reports.iter().map(|report| report.deltas.len()).collect::<Vec<_>>(), sizes);
+            assert_eq!(reports.iter().map(|report| report.count).collect::<Vec<_>>(), [255, 0][..sizes.len()]);
+            assert!(reports.iter().all(|report| packed(report).len() < 1200));
+        }
+    }
+
+    #[test]
+    fn captured_feedback_is_chunked_as_libwebrtc_does() {
+        let mut lossy = false;
+        for data in captures::rtcp() {
+            for packet in rtcp::parse(data).unwrap() {
+                let Packet::TransportFeedback(report) = packet else { continue };
+                let mut out = Vec::new();
+                write(&report, &mut out);
+                lossy |= report.deltas.contains(&None);
+                assert_eq!(read(&out), Ok(report));
+            }
+        }
+        assert!(lossy);
+    }
+
+    #[test]
+    fn refusals() {
+        let cases = [
+            ("00000001 00000002 0001", "transport feedback is truncated"),
+            ("00000001 00000002 0001 0000 00000000 0000", "transport feedback has no or too many packets"),
+            ("00000001 00000002 0001 2000 00000000 1fff", "transport feedback has no or too many packets"),
+            ("00000001 00000002 0001 0001 00000000 6001", "transport feedback has a reserved symbol"),
+            ("00000001 00000002 0001 0002 00000000 2001", "transport feedback is truncated"),
+            ("00000001 00000002 0001 0001 00000000 2001", "transport feedback is truncated"),
+            ("00000001 00000002 0001 0001 00000000 4001 00", "transport feedback is truncated"),
+            ("00000001 00000002 0001 0001 00000000 0000 0000", "transport feedback is truncated"),
+        ];
+        for (wire, sentence) in cases {
+            assert_eq!(read(&hex(wire)), Err(sentence), "{wire}");
+        }
+    }
+
+    fn steps() -> impl Strategy<Value = i64> {
+        let usual = prop::sample::select(vec![0, 250, MS, 5 * MS, -2 * MS, 100 * MS]);
+        prop_oneof![usual, 0..3_000_000_i64]
+    }
+
+    proptest! {
+        #[test]
+        fn any_pattern_comes_back(
+            first in 0..1_i64 << 20,
+            begin_us in 0..1_i64 << 43,
+            pattern in vec((prop_oneof![1..4_i64, 1..41_i64], steps()), 1..80),
+        ) {
+            let (mut seq, mut now_us) = (first, begin_us);
+            let arrivals: Vec<_> = pattern
+                .into_iter()
+                .map(|(gap, step)| {
+                    (seq, now_us) = (seq + gap, (now_us + step).max(0));
+                    (seq, Some(now_us))
+                })
+                .collect();
+            let received: Vec<_> = said(&reports(0, &arrivals))
+                .into_iter()
+                .filter_map(|(sequence, us)| us.map(|us| (sequence, us.rem_euclid(WRAP_US))))
+                .collect();
+            let expected: Vec<_> = arrivals
+                .iter()
+                .filter_map(|(seq, us)| us.map(|us| (*seq as u16, (us / 250 * 250).rem_euclid(WRAP_US))))
+                .collect();
+            prop_assert_eq!(received, expected);
+        }
+
+        #[test]
+        fn any_statuses_come_back(
+            reference_time in -0x80_0000..0x80_0000_i32,
+            deltas in vec(prop::option::of(prop_oneof![0..256_i32, -0x8000..0x8000_i32]), 1..200),
+        ) {
+            let (sender, media) = (Ssrc(1), Ssrc(2));
+            let report = TransportFeedback { sender, media, base_sequence: 65500, reference_time, count: 9, deltas };
+            let mut out = Vec::new();
+            write(&report, &mut out);
+            prop_assert_eq!(read(&out), Ok(report));
+        }
+
+        #[test]
+        fn any_bytes_survive(head in any::<[u8; 10]>(), total in 0..40_u16, rest in vec(any::<u8>(), 0..80)) {
+            let body = [&head[..], &total.to_be_bytes(), &rest].concat();
+            if let Ok(report) = read(&body) {
+                prop_assert_eq!(report.arrivals().count(), usize::from(total));
+            }
+        }
+    }
 }

@@ -7,6 +7,8 @@
 
 pub mod address;
 pub mod arrivals;
+#[cfg(test)]
+mod captures;
 pub mod counter;
 pub mod event;
 pub mod feedback;
