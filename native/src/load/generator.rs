@@ -65,7 +65,6 @@ pub struct Generator {
     by_host: Vec<u32>, // the low half of an address → index among the peers
     sources: Vec<Source>,
     wire: Wire,
-    shape: Shape,
     cameras: (Vec<usize>, Ring),
     microphones: (Vec<usize>, Ring),
     checks: Ring,
@@ -83,7 +82,7 @@ pub struct Generator {
 
 impl Generator {
     /// `checks` are the STUN requests of the legs, signed; each is sent every five seconds.
-    pub fn new(legs: &[Leg], checks: Vec<Vec<u8>>, port: u16, shape: Shape) -> Result<Self, String> {
+    pub fn new(legs: &[Leg], checks: Vec<Vec<u8>>, port: u16) -> Result<Self, String> {
         let (mut sources, mut peers, mut by_host) = (Vec::new(), Vec::new(), vec![NOBODY; 1 << 16]);
         for (at, (leg, check)) in legs.iter().zip(checks).enumerate() {
             let own: Vec<usize> = leg
@@ -134,7 +133,6 @@ impl Generator {
             arena: Vec::new(),
             used: 0,
             batch: Vec::with_capacity(BATCH),
-            shape,
             start: Instant::now(),
             totals: Totals::default(),
             delays: Histogram::default(),
@@ -147,18 +145,18 @@ impl Generator {
     }
 
     /// Send at `rate` times the shape's pace, and receive, for so long; at rate 0 only what keeps the paths alive.
-    pub fn run(&mut self, seconds: f64, rate: f64) {
+    pub fn run(&mut self, shape: &Shape, seconds: f64, rate: f64) {
         let (began, cpu_before) = (self.now_ns(), thread_cpu_ns());
         let until = began + (seconds * 1e9) as u64;
-        let of_frame = if self.shape.burst { f64::from(self.shape.frame_packets) } else { 1.0 };
-        self.cameras.1.pace(of_frame * 1e9 / (self.shape.video_packets_s * rate), began);
-        self.microphones.1.pace(1e9 / (self.shape.audio_packets_s * rate), began);
+        let of_frame = if shape.burst { f64::from(shape.frame_packets) } else { 1.0 };
+        self.cameras.1.pace(of_frame * 1e9 / (shape.video_packets_s * rate), began);
+        self.microphones.1.pace(1e9 / (shape.audio_packets_s * rate), began);
         loop {
             let now_ns = self.now_ns();
             if now_ns >= until {
                 break;
             }
-            self.send_due(now_ns);
+            self.send_due(shape, now_ns);
             let busy = !self.batch.is_empty();
             self.flush();
             for _ in 0..READS_AT_ONCE {
@@ -167,7 +165,7 @@ impl Generator {
                 }
             }
             if !busy || self.next_due_ns() > self.now_ns() as f64 {
-                self.rest(until);
+                self.rest(shape, until);
             }
         }
         self.totals.wall_ns += self.now_ns() - began;
@@ -182,9 +180,9 @@ impl Generator {
     }
 
     /// Sleep for the quantum, or as long as nothing is due but not for long: somebody must read.
-    fn rest(&self, until: u64) {
+    fn rest(&self, shape: &Shape, until: u64) {
         let now_ns = self.now_ns();
-        let quantum = self.shape.quantum_us * 1000;
+        let quantum = shape.quantum_us * 1000;
         let due = self.next_due_ns().min(until as f64) as u64;
         std::thread::sleep(Duration::from_nanos(due.saturating_sub(now_ns).clamp(quantum, 2 * quantum)));
     }
@@ -231,14 +229,10 @@ impl Generator {
         for sink in self.peers.iter().flat_map(|peer| &peer.sinks) {
             let (sent, before) =
                 sink.source.map_or((0, 0), |at| (self.sources[at].count, self.sources[at].count_at_reset));
-            let silent = u64::from(sink.received == 0);
-            for (sum, value) in sums.iter_mut().zip([
-                sink.expected(sent, before),
-                sink.received,
-                sink.duplicates,
-                sink.reordered,
-                silent,
-            ]) {
+            let expected = sink.expected(sent, before);
+            let silent = u64::from(sink.received == 0 && expected > 0);
+            for (sum, value) in sums.iter_mut().zip([expected, sink.received, sink.duplicates, sink.reordered, silent])
+            {
                 *sum += value;
             }
         }
@@ -247,17 +241,17 @@ impl Generator {
 
     // --- out
 
-    fn send_due(&mut self, now_ns: u64) {
+    fn send_due(&mut self, shape: &Shape, now_ns: u64) {
         while self.batch.len() < BATCH
             && let Some((member, behind_ns)) = self.microphones.1.take(now_ns)
         {
-            self.send_media(self.microphones.0[member], 1, behind_ns);
+            self.send_media(shape, self.microphones.0[member], 1, behind_ns);
         }
-        let packets = if self.shape.burst { self.shape.frame_packets } else { 1 };
+        let packets = if shape.burst { shape.frame_packets } else { 1 };
         while self.batch.len() < BATCH
             && let Some((member, behind_ns)) = self.cameras.1.take(now_ns)
         {
-            self.send_media(self.cameras.0[member], packets, behind_ns);
+            self.send_media(shape, self.cameras.0[member], packets, behind_ns);
         }
         if self.batch.len() < BATCH
             && let Some((at, _)) = self.checks.take(now_ns)
@@ -275,16 +269,16 @@ impl Generator {
     }
 
     /// Send so many packets of one source as one message.
-    fn send_media(&mut self, number: usize, packets: u32, behind_ns: f64) {
+    fn send_media(&mut self, shape: &Shape, number: usize, packets: u32, behind_ns: f64) {
         let at = self.sources[number].leg;
-        let size = self.shape.video_bytes.max(self.shape.audio_bytes) + 100 + MAX_OVERHEAD;
+        let size = shape.video_bytes.max(shape.audio_bytes) + 100 + MAX_OVERHEAD;
         let start = self.room(size * packets as usize);
         let (mut end, mut segment) = (start, 0);
         let now_ns = self.now_ns();
         let (source, peer) = (&mut self.sources[number], &mut self.peers[at]);
         for _ in 0..packets {
             let room = &mut self.arena[end..];
-            if let Some(length) = source.packet(&self.shape, now_ns, &mut peer.transport, &mut peer.srtp, room) {
+            if let Some(length) = source.packet(shape, now_ns, &mut peer.transport, &mut peer.srtp, room) {
                 (end, segment) = (end + length, length);
             }
         }

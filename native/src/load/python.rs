@@ -17,14 +17,15 @@ pub struct Load {
 impl Load {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "Python gives values, not references")]
-    fn new(legs: Vec<Leg>, checks: Vec<Vec<u8>>, port: u16, shape: Shape) -> PyResult<Self> {
-        let generator = Generator::new(&legs, checks, port, shape).map_err(PyValueError::new_err)?;
+    fn new(legs: Vec<Leg>, checks: Vec<Vec<u8>>, port: u16) -> PyResult<Self> {
+        let generator = Generator::new(&legs, checks, port).map_err(PyValueError::new_err)?;
         Ok(Self { generator })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "Python gives values, not references")]
     /// Send and receive for so many seconds, at `rate` times the shape's pace; 0 only receives.
-    fn run(&mut self, py: Python<'_>, seconds: f64, rate: f64) {
-        py.detach(|| self.generator.run(seconds, rate));
+    fn run(&mut self, py: Python<'_>, shape: Shape, seconds: f64, rate: f64) {
+        py.detach(|| self.generator.run(&shape, seconds, rate));
     }
 
     /// Count from here on.
