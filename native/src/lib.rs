@@ -1,6 +1,17 @@
 //! The native engine of MediNova RT as a Python module: `medinova-core` on one thread with one socket.
 
+pub mod control;
 pub mod load;
+pub mod pace;
 pub mod plane;
 #[cfg(feature = "extension-module")]
 mod python;
+pub mod queue;
+pub mod receive;
+pub mod run;
+pub mod send;
+pub mod socket;
+pub mod system;
+pub mod tally;
+#[cfg(test)]
+mod tests;

@@ -109,6 +109,7 @@ impl Receiver {
         let places = self.buffers.chunks_exact_mut(self.room);
         let headers = self.messages[..self.taken].iter().zip(&self.names).zip(&self.controls);
         for (((message, name), control), place) in headers.zip(places) {
+            #[allow(clippy::unnecessary_cast)] // it is narrower with musl
             let said = control.read(message.msg_hdr.msg_controllen as usize);
             let length = (message.msg_len as usize).min(place.len());
             let segment = said.segment.unwrap_or(length).max(1);

@@ -17,14 +17,20 @@ const MAX_PIECES: usize = 16 * MAX_SEGMENTS;
 /// lies on one receiver's way (a smaller MTU, IPsec), and nobody shall make everyone's packets dear.
 const MAX_REFUSALS: u32 = 64;
 
+/// Of one message that is laid out.
+#[derive(Clone, Copy)]
+struct Laid {
+    datagrams: usize,
+    source: usize, // bytes of its control that name the source, before those that ask for GSO
+}
+
 /// Made on the thread that uses it, for the socket that it is used with.
 pub struct Sender {
     messages: Vec<libc::mmsghdr>,
     vectors: Vec<libc::iovec>,
     names: Vec<Name>,
     controls: Vec<Control>,
-    sources: Vec<usize>, // bytes of each control that name the source, before those that ask for GSO
-    laid: usize,         // messages
+    laid: Vec<Laid>,
     pieces: usize,
     gso: bool,
     refusals: u32, // in a row
@@ -43,8 +49,7 @@ impl Sender {
             vectors: vec![libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MAX_PIECES],
             names: vec![Name::default(); MAX_MESSAGES],
             controls: vec![Control::default(); MAX_MESSAGES],
-            sources: vec![0; MAX_MESSAGES],
-            laid: 0,
+            laid: Vec::with_capacity(MAX_MESSAGES),
             pieces: 0,
             gso: gso && socket.gso(),
             refusals: 0,
@@ -77,20 +82,19 @@ impl Sender {
                 }
             }
         }
-        self.flush(socket, arena, tally);
+        self.flush(socket, tally);
     }
 
     /// Write one message. (Pieces never touch in the arena, so each is a vector of its own.)
     fn lay(&mut self, socket: &Socket, arena: &[u8], path: Path, pieces: &[Piece], tally: &Tally) {
-        if self.laid == MAX_MESSAGES || self.pieces + pieces.len() > MAX_PIECES {
-            self.flush(socket, arena, tally);
+        if self.laid.len() == MAX_MESSAGES || self.pieces + pieces.len() > MAX_PIECES {
+            self.flush(socket, tally);
         }
-        let at = self.laid;
+        let at = self.laid.len();
         self.names[at].write(path.remote, socket.family());
         let control = &mut self.controls[at];
         let source = if socket.names_source() { control.write_source(path.local, socket.family()) } else { 0 };
         let end = if pieces.len() > 1 { control.write_segment(source, pieces[0].length) } else { source };
-        self.sources[at] = source;
         let vectors = &mut self.vectors[self.pieces..self.pieces + pieces.len()];
         for (vector, piece) in vectors.iter_mut().zip(pieces) {
             let bytes = &arena[piece.start..piece.start + piece.length];
@@ -100,20 +104,19 @@ impl Sender {
         header.msg_iov = vectors.as_mut_ptr();
         header.msg_iovlen = pieces.len() as _;
         header.msg_controllen = end as _;
-        self.laid += 1;
+        self.laid.push(Laid { datagrams: pieces.len(), source });
         self.pieces += pieces.len();
     }
 
-    /// Send what is laid out; `arena` is what its pieces lie in.
-    fn flush(&mut self, socket: &Socket, arena: &[u8], tally: &Tally) {
+    /// Send what is laid out; inside `send` alone, which borrows what the vectors point to.
+    fn flush(&mut self, socket: &Socket, tally: &Tally) {
         let mut at = 0;
-        while at < self.laid {
-            match self.submit(socket, arena, at) {
+        while at < self.laid.len() {
+            match self.submit(socket, at) {
                 Ok(sent) => {
-                    for message in &self.messages[at..at + sent] {
-                        let datagrams = message.msg_hdr.msg_iovlen as usize;
-                        tally.datagrams_out.add(datagrams);
-                        if datagrams > 1 {
+                    for laid in &self.laid[at..at + sent] {
+                        tally.datagrams_out.add(laid.datagrams);
+                        if laid.datagrams > 1 {
                             tally.gso_runs.add(1);
                             self.refusals = 0;
                         }
@@ -123,44 +126,42 @@ impl Sender {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    if self.messages[at].msg_hdr.msg_iovlen as usize > 1 && is_refusal(&error) {
-                        self.send_apart(socket, arena, at, tally);
+                    if self.laid[at].datagrams > 1 && is_refusal(&error) {
+                        self.send_apart(socket, at, tally);
                     } else {
-                        count(&error, self.messages[at].msg_hdr.msg_iovlen as usize, tally);
+                        count(&error, self.laid[at].datagrams, tally);
                     }
                     at += 1;
                 }
             }
         }
-        (self.laid, self.pieces) = (0, 0);
+        self.laid.clear();
+        self.pieces = 0;
     }
 
     /// Hand the messages from `at` on to the kernel; returns how many it took, or why not the first.
-    fn submit(&mut self, socket: &Socket, _arena: &[u8], at: usize) -> io::Result<usize> {
-        let waiting = &mut self.messages[at..self.laid];
+    fn submit(&mut self, socket: &Socket, at: usize) -> io::Result<usize> {
+        let waiting = &mut self.messages[at..self.laid.len()];
         #[cfg(test)]
         if self.refuse {
-            let clear = waiting.iter().position(|message| message.msg_hdr.msg_iovlen as usize > 1);
-            if clear == Some(0) {
-                return Err(io::Error::from_raw_os_error(libc::EIO));
-            }
-            let clear = clear.unwrap_or(waiting.len());
-            return send_messages(socket, _arena, &mut waiting[..clear]);
+            let alone = self.laid[at..].iter().take_while(|laid| laid.datagrams == 1).count();
+            let refused = io::Error::from_raw_os_error(libc::EIO);
+            return if alone == 0 { Err(refused) } else { send_messages(socket, &mut waiting[..alone]) };
         }
-        send_messages(socket, _arena, waiting)
+        send_messages(socket, waiting)
     }
 
     /// Send a refused run datagram by datagram.
-    fn send_apart(&mut self, socket: &Socket, arena: &[u8], at: usize, tally: &Tally) {
-        let run = self.messages[at].msg_hdr;
+    fn send_apart(&mut self, socket: &Socket, at: usize, tally: &Tally) {
         let mut alone = self.messages[at];
-        alone.msg_hdr.msg_controllen = self.sources[at] as _;
+        let vectors = alone.msg_hdr.msg_iov;
+        alone.msg_hdr.msg_controllen = self.laid[at].source as _;
         alone.msg_hdr.msg_iovlen = 1;
         let mut taken = false;
-        for place in 0..run.msg_iovlen as usize {
-            // the run's vectors lie behind each other
-            alone.msg_hdr.msg_iov = run.msg_iov.wrapping_add(place);
-            match send_messages(socket, arena, std::slice::from_mut(&mut alone)) {
+        for place in 0..self.laid[at].datagrams {
+            // a message's vectors lie behind each other
+            alone.msg_hdr.msg_iov = vectors.wrapping_add(place);
+            match send_messages(socket, std::slice::from_mut(&mut alone)) {
                 Ok(_) => {
                     taken = true;
                     tally.datagrams_out.add(1);
@@ -169,19 +170,26 @@ impl Sender {
                 Err(error) => count(&error, 1, tally),
             }
         }
-        // if single datagrams can't leave either, it is not for being a run
+        // if single datagrams can't leave either, it was not refused for being a run
         if taken {
             tally.gso_refused.add(1);
             self.refusals += 1;
             self.gso = self.refusals < MAX_REFUSALS;
         }
     }
+
+    /// Behave as if the kernel refused every run.
+    #[cfg(test)]
+    pub fn refuse_runs(&mut self) {
+        self.refuse = true;
+    }
 }
 
-/// `messages` are as `Sender::lay` writes them, with their pieces in `_arena`.
-fn send_messages(socket: &Socket, _arena: &[u8], messages: &mut [libc::mmsghdr]) -> io::Result<usize> {
+/// `messages` are as `Sender::lay` wrote them.
+fn send_messages(socket: &Socket, messages: &mut [libc::mmsghdr]) -> io::Result<usize> {
     // SAFETY: names, controls and vectors that the messages point to belong to the sender, which never resizes them; the
-    // bytes behind the vectors are the arena's, borrowed for this call. The kernel reads them and writes `msg_len` alone.
+    // bytes behind the vectors are the outbox's, borrowed until `Sender::send` returns. The kernel reads them and writes
+    // `msg_len` alone.
     let sent = unsafe {
         libc::sendmmsg(socket.fd(), messages.as_mut_ptr(), messages.len() as libc::c_uint, libc::MSG_DONTWAIT)
     };

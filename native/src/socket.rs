@@ -35,6 +35,17 @@ impl Default for Options {
     }
 }
 
+/// What comes in, and how its local address is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// Only what came to the one address.
+    One,
+    /// What came to one of several, as the kernel says.
+    Several,
+    /// Everything, and the kernel says where it came to.
+    Any,
+}
+
 /// Open from `open` until it is dropped. Never blocks.
 #[derive(Debug)]
 pub struct Socket {
@@ -42,8 +53,7 @@ pub struct Socket {
     family: Family,
     port: u16,
     locals: Vec<Address>,
-    told: bool, // the kernel says which address a datagram came to
-    any: bool,
+    bound: Bound,
     gro: bool,
     gso: bool,
 }
@@ -62,15 +72,18 @@ impl Socket {
             ));
         }
         let family = if addresses.iter().any(IpAddr::is_ipv6) { Family::Six } else { Family::Four };
-        let any = addresses.iter().any(IpAddr::is_unspecified);
-        let told = any || addresses.len() > 1;
+        let bound = match addresses {
+            _ if addresses.iter().any(IpAddr::is_unspecified) => Bound::Any,
+            [_] => Bound::One,
+            _ => Bound::Several,
+        };
         let fd = udp_socket(family.number())?;
-        set_options(&fd, family, told, addresses, options)?;
+        set_options(&fd, family, bound, addresses, options)?;
         let wildcard = match family {
             Family::Four => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             Family::Six => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let at = if told { wildcard } else { addresses[0] };
+        let at = if bound == Bound::One { addresses[0] } else { wildcard };
         let mut name = Name::default();
         name.write(Address::from((at, port)), family);
         bind(&fd, name.bytes(family))?;
@@ -80,7 +93,7 @@ impl Socket {
         let gro = options.gro && set_option(&fd, libc::SOL_UDP, libc::UDP_GRO, 1).is_ok();
         // a kernel that doesn't know the option would send a run as one long datagram, without an error
         let gso = set_option(&fd, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
-        Ok(Self { fd, family, port, locals, told, any, gro, gso })
+        Ok(Self { fd, family, port, locals, bound, gro, gso })
     }
 
     /// For polling.
@@ -121,25 +134,23 @@ impl Socket {
 
     /// Whether what is sent must say which address it leaves from.
     #[must_use]
-    pub const fn names_source(&self) -> bool {
-        self.told
+    pub fn names_source(&self) -> bool {
+        self.bound != Bound::One
     }
 
     /// The local address that a datagram came to, if it is one of ours.
     #[must_use]
     pub fn local(&self, said: &Said) -> Option<Address> {
-        if !self.told {
-            return self.locals.first().copied();
+        match (self.bound, said.local) {
+            (Bound::One, _) => self.locals.first().copied(),
+            (_, None) => None,
+            (Bound::Several, Some((ip, _))) => self.locals.iter().find(|local| local.ip == ip).copied(),
+            (Bound::Any, Some((ip, _))) => Some(Address { ip, port: self.port, scope: 0 }),
         }
-        let (ip, _) = said.local?;
-        if self.any {
-            return Some(Address { ip, port: self.port, scope: 0 });
-        }
-        self.locals.iter().find(|local| local.ip == ip).copied()
     }
 }
 
-fn set_options(fd: &OwnedFd, family: Family, told: bool, addresses: &[IpAddr], options: Options) -> io::Result<()> {
+fn set_options(fd: &OwnedFd, family: Family, bound: Bound, addresses: &[IpAddr], options: Options) -> io::Result<()> {
     for (plain, forced) in [(libc::SO_RCVBUF, libc::SO_RCVBUFFORCE), (libc::SO_SNDBUF, libc::SO_SNDBUFFORCE)] {
         if set_option(fd, libc::SOL_SOCKET, forced, BUFFER_BYTES).is_err() {
             set_option(fd, libc::SOL_SOCKET, plain, BUFFER_BYTES)?;
@@ -156,10 +167,10 @@ fn set_options(fd: &OwnedFd, family: Family, told: bool, addresses: &[IpAddr], o
         let both = addresses.iter().any(|address| address.is_ipv4() || address.is_unspecified());
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, i32::from(!both))?;
     }
-    match (told, family) {
-        (false, _) => Ok(()),
-        (true, Family::Four) => set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+    match (bound, family) {
+        (Bound::One, _) => Ok(()),
+        (_, Family::Four) => set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
         // says it of IPv4 too, in mapped form
-        (true, Family::Six) => set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+        (_, Family::Six) => set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
     }
 }

@@ -79,6 +79,7 @@ impl Bell {
 }
 
 /// Wait until one of two descriptors is readable, or for `limit`. Says which are; an error reads as neither.
+#[must_use]
 pub fn wait_readable(fds: [RawFd; 2], limit: Duration) -> [bool; 2] {
     let mut polled = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
     let limit = timespec(limit);
@@ -95,11 +96,8 @@ pub fn nap(length: Duration) {
 }
 
 fn timespec(length: Duration) -> libc::timespec {
-    libc::timespec {
-        tv_sec: length.as_secs() as libc::time_t,
-        // `into` would be a no-op where the field has this width
-        tv_nsec: length.subsec_nanos() as _,
-    }
+    let nanoseconds = u64::from(length.subsec_nanos()); // its width here is not the kernel's everywhere
+    libc::timespec { tv_sec: length.as_secs() as libc::time_t, tv_nsec: nanoseconds as libc::c_long }
 }
 
 fn read_clock(clock: libc::clockid_t) -> libc::timespec {

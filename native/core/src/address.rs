@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 /// An address and port, IPv4 as its mapped form in IPv6, so that comparing is comparing bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// IPv6, or IPv4 as ::ffff:a.b.c.d.
+    /// IPv6, or IPv4 in its mapped form.
     pub ip: u128,
     /// UDP port.
     pub port: u16,

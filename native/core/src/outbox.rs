@@ -30,6 +30,7 @@ pub trait Keys {
 #[derive(Clone, Copy)]
 enum Sealing<K> {
     Plain,
+    Open(K),
     Rtcp(K),
     Rtp { to: K, index: u64 },
 }
@@ -105,6 +106,12 @@ impl<K: Copy + PartialEq> Outbox<K> {
         self.queue(path, Sealing::Rtp { to, index }, write)
     }
 
+    /// Queue a datagram that leaves as it is, byte for byte, and may share a run with others for that receiver: what a
+    /// relay that looks into nothing does.
+    pub fn open(&mut self, path: Path, to: K, write: impl FnOnce(&mut Vec<u8>)) {
+        self.queue(path, Sealing::Open(to), write);
+    }
+
     fn queue(&mut self, path: Path, sealing: Sealing<K>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let start = self.arena.len();
         write(&mut self.arena);
@@ -133,10 +140,11 @@ impl<K: Copy + PartialEq> Outbox<K> {
         let mut padded = 0;
         for head in 0..self.heads.len() {
             let mut at = self.heads[head];
-            let (mut segment, mut shortest, mut closed) = (0, 0, false);
+            let (mut segment, mut shortest, mut closed, mut soft) = (0, 0, false, true);
             while at != NONE {
                 let packet = &self.packets[at as usize];
                 let length = packet.length;
+                let paddable = self.is_paddable(packet);
                 let count = self.members.len();
                 let largest = segment.max(length) + MAX_OVERHEAD;
                 let fits = count > 0
@@ -144,15 +152,16 @@ impl<K: Copy + PartialEq> Outbox<K> {
                     && count < MAX_SEGMENTS
                     && (count + 1) * largest <= MAX_RUN_BYTES
                     && packet.path == self.packets[self.members[0] as usize].path
-                    && (length <= segment || (length == segment + 1 && shortest == segment));
+                    && (length <= segment || (length == segment + 1 && shortest == segment && soft));
                 if fits {
-                    // two bytes shorter or more can only be the end
-                    closed = length + 1 < segment;
+                    // what one byte of padding doesn't bring up to the others can only be the end
+                    closed = length + usize::from(paddable) < segment;
                     segment = segment.max(length);
                     shortest = shortest.min(length);
+                    soft &= paddable;
                 } else {
                     padded += self.finish(segment, keys);
-                    (segment, shortest, closed) = (length, length, false);
+                    (segment, shortest, closed, soft) = (length, length, false, paddable);
                 }
                 self.members.push(at);
                 at = self.packets[at as usize].next;
@@ -162,10 +171,16 @@ impl<K: Copy + PartialEq> Outbox<K> {
         padded
     }
 
+    /// Whether a byte of padding can be put behind it: RTP that has none yet.
+    fn is_paddable(&self, packet: &Packet<K>) -> bool {
+        let first = self.arena.get(packet.start).copied().unwrap_or(PADDING);
+        matches!(packet.sealing, Sealing::Rtp { .. }) && packet.length > 0 && first & PADDING == 0
+    }
+
     /// Link the packets of each receiver; what belongs to nobody, or goes alone, is a chain of one.
     fn chain<T: Keys<Key = K>>(&mut self, group: bool, _keys: &T) {
         for at in 0..self.packets.len() {
-            if let Sealing::Rtp { to, .. } = self.packets[at].sealing
+            if let Sealing::Rtp { to, .. } | Sealing::Open(to) = self.packets[at].sealing
                 && group
             {
                 let number = T::number(to);
@@ -175,7 +190,7 @@ impl<K: Copy + PartialEq> Outbox<K> {
                 let tail = std::mem::replace(&mut self.tails[number], at as u32);
                 // tails are not cleared between batches: one left over points at no packet of this receiver
                 if let Some(before) = self.packets[..at].get_mut(tail as usize)
-                    && matches!(before.sealing, Sealing::Rtp { to: same, .. } if same == to)
+                    && matches!(before.sealing, Sealing::Rtp { to: same, .. } | Sealing::Open(same) if same == to)
                 {
                     before.next = at as u32;
                     continue;
@@ -193,7 +208,7 @@ impl<K: Copy + PartialEq> Outbox<K> {
         for (place, &at) in self.members.iter().enumerate() {
             let packet = &self.packets[at as usize];
             let (start, mut length) = (packet.start, packet.length);
-            if place < last && length < segment && self.arena[start] & PADDING == 0 {
+            if place < last && length < segment {
                 self.arena[start] |= PADDING;
                 self.arena[start + length] = 1;
                 length += 1;
@@ -201,7 +216,7 @@ impl<K: Copy + PartialEq> Outbox<K> {
             }
             let room = &mut self.arena[start..start + length + MAX_OVERHEAD];
             let sealed = match packet.sealing {
-                Sealing::Plain => Some(length),
+                Sealing::Plain | Sealing::Open(_) => Some(length),
                 Sealing::Rtcp(to) => keys.srtp(to).and_then(|srtp| srtp.protect_rtcp(room, length)),
                 Sealing::Rtp { to, index } => keys.srtp(to).and_then(|srtp| srtp.protect(room, length, index)),
             };
@@ -243,4 +258,59 @@ impl<K: Copy + PartialEq> Outbox<K> {
 #[must_use]
 pub const fn packet_index(unwrapped: i64) -> u64 {
     (unwrapped - 0x1_0000) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::address::Address;
+
+    struct Nobody;
+
+    impl Keys for Nobody {
+        type Key = usize;
+
+        fn number(key: usize) -> usize {
+            key
+        }
+
+        fn srtp(&mut self, _key: usize) -> Option<&mut Srtp> {
+            None
+        }
+    }
+
+    /// (receiver, size) as queued; the sizes of each run.
+    type Case = (&'static [(usize, usize)], &'static [&'static [usize]]);
+
+    #[test]
+    fn open_datagrams_of_one_receiver_and_one_size_share_a_run_and_stay_as_they_are() {
+        let address = Address::from(SocketAddr::from(([127, 0, 0, 1], 9)));
+        let path = Path { local: address, remote: address };
+        let cases: &[Case] = &[
+            (&[(0, 9), (0, 9), (0, 9)], &[&[9, 9, 9]]),
+            (&[(0, 9), (1, 9), (0, 9), (1, 9)], &[&[9, 9], &[9, 9]]),
+            (&[(0, 9), (0, 8), (0, 9)], &[&[9, 8], &[9]]),
+            (&[(0, 8), (0, 9), (0, 9)], &[&[8], &[9, 9]]),
+            (&[(0, 0), (0, 1)], &[&[0], &[1]]),
+        ];
+        let mut outbox = Outbox::<usize>::default();
+        for group in [true, false] {
+            for (queued, runs) in cases {
+                for &(to, size) in *queued {
+                    outbox.open(path, to, |room| room.resize(room.len() + size, 7));
+                }
+                assert_eq!(outbox.seal(group, &mut Nobody), 0);
+                let sealed: Vec<Vec<usize>> =
+                    outbox.runs().map(|(_, pieces)| pieces.iter().map(|piece| piece.length).collect()).collect();
+                let alone: Vec<Vec<usize>> = queued.iter().map(|&(_, size)| vec![size]).collect();
+                assert_eq!(sealed, if group { runs.iter().map(|run| run.to_vec()).collect() } else { alone });
+                assert!(outbox.runs().all(|(_, pieces)| pieces.iter().all(|piece| {
+                    outbox.arena()[piece.start..piece.start + piece.length].iter().all(|&byte| byte == 7)
+                })));
+                outbox.clear();
+            }
+        }
+    }
 }
