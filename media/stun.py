@@ -14,6 +14,7 @@ from enum import IntEnum
 
 COOKIE = 0x2112A442
 MAX_BYTES = 1500  # a datagram; nothing longer is a connectivity check
+MAX_BEFORE_USERNAME = 16  # attributes that `username_of` looks at; browsers write USERNAME first
 
 USERNAME = 0x0006
 MESSAGE_INTEGRITY = 0x0008
@@ -71,7 +72,9 @@ def username_of(data: bytes | bytearray | memoryview) -> str | None:
     """Return USERNAME of what may be a STUN request, at the least cost, or None; checks nothing else."""
     end = len(data)
     position = 20
-    while position + 4 <= end:
+    for _ in range(MAX_BEFORE_USERNAME):
+        if position + 4 > end:
+            return None
         kind, length = _ATTRIBUTE.unpack_from(data, position)
         if kind == USERNAME:
             return _text(bytes(data[position + 4 : position + 4 + length]))

@@ -103,6 +103,21 @@ def test_what_follows_the_integrity_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(
+    ("attributes", "username"),
+    [
+        ("c0010000" * (stun.MAX_BEFORE_USERNAME - 1) + "0006 0002 61620000", "ab"),
+        ("c0010000" * stun.MAX_BEFORE_USERNAME + "0006 0002 61620000", None),
+        ("0008 0000 0006 0002 61620000", None),
+        ("0006 0008 6162", "ab"),
+        ("0006 0002 ff620000", None),
+        ("0006", None),
+    ],
+)
+def test_the_search_for_a_username_gives_up(attributes: str, username: str | None) -> None:
+    assert stun.username_of(bytes(20) + bytes.fromhex(attributes)) == username
+
+
+@pytest.mark.parametrize(
     ("data", "sentence"),
     [
         (RFC_REQUEST[:19], "STUN header is truncated"),
