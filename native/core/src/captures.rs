@@ -15,6 +15,17 @@ pub fn rtcp() -> Vec<&'static [u8]> {
     .collect()
 }
 
+/// The connectivity checks of both browsers, and our replies.
+pub fn stun() -> Vec<&'static [u8]> {
+    [
+        &include_bytes!("../../../tests/data/chromium-156-stun.bin")[..],
+        include_bytes!("../../../tests/data/firefox-153-stun.bin"),
+    ]
+    .into_iter()
+    .flat_map(datagrams)
+    .collect()
+}
+
 /// The datagrams of a capture, each with its length before it in two bytes.
 pub fn datagrams(mut capture: &'static [u8]) -> Vec<&'static [u8]> {
     let mut found = Vec::new();
