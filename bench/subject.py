@@ -68,4 +68,3 @@ def cpu_s(pid: int) -> float:
         except FileNotFoundError:  # the thread ended just now
             continue
     return used / 1e9
-
