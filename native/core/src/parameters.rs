@@ -24,6 +24,17 @@ pub enum SrtpProfile {
     Aes128CmSha1_80,
 }
 
+impl SrtpProfile {
+    /// What a sealed packet is longer than a plain one.
+    #[must_use]
+    pub const fn tag_bytes(self) -> usize {
+        match self {
+            Self::AeadAes128Gcm | Self::AeadAes256Gcm => 16,
+            Self::Aes128CmSha1_80 => 10,
+        }
+    }
+}
+
 /// What the DTLS handshake yields; key and salt are concatenated for each direction.
 #[derive(Clone)]
 pub struct SrtpKeys {
