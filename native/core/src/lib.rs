@@ -14,6 +14,7 @@ pub mod counter;
 pub mod demux;
 pub mod downtrack;
 pub mod endpoint;
+pub mod estimate;
 pub mod event;
 pub mod feedback;
 pub mod history;
