@@ -28,7 +28,7 @@ def up_parameters(*sources: Source) -> UpParameters:
     return UpParameters(
         first.kind,
         first.mid,
-        {first.payload_type: first.codec},
+        {first.payload_type: first.codec, **first.also},
         {first.rtx_payload_type: first.payload_type} if first.rtx_payload_type else {},
         EXTENSIONS,
         tuple(source.rid for source in sources if source.rid),

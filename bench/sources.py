@@ -72,6 +72,7 @@ class Source:
     packets_sent: int = 0
     octets_sent: int = 0
     key_frames: int = 0
+    also: dict[int, Codec] = field(default_factory=dict)  # payload types that the line may change to
     sent: dict[int, bytes] = field(default_factory=dict)  # 16-bit sequence → packet, the newest HISTORY
 
     def due(self, now: float) -> list[list[tuple[int, bytes]]]:

@@ -130,7 +130,9 @@ class Core:
         for endpoint in self._endpoints.values():
             total.update(endpoint.counters)
         total["events_dropped"] = self.events.dropped
-        total["peers"] = len(self._endpoints)
+        total["peers"], total["ups"], total["downs"] = len(self._endpoints), len(self._ups), len(self._downs)
+        total["ufrags"], total["paths"] = len(self._by_ufrag), len(self._by_path)
+        total["voices"] = self._speakers.voices
         return total
 
     def peer_counters(self, peer: PeerId) -> Counter[str]:

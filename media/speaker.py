@@ -39,6 +39,11 @@ class SpeakerDetector:
         if voice.level_db > THRESHOLD_DB:
             voice.loud_at = now
 
+    @property
+    def voices(self) -> int:
+        """How many are listened to."""
+        return len(self._voices)
+
     def forget(self, up: UpId) -> None:
         self._voices.pop(up, None)
 

@@ -50,7 +50,20 @@ FIELDS = frozenset(
     }
 )
 # what is so many now, among totals since start
-GAUGES = frozenset({"jobs.running", "media.handshakes_under_way", "media.peers", "media.rooms", "store.pending"})
+GAUGES = frozenset(
+    {
+        "jobs.running",
+        "media.downs",
+        "media.handshakes_under_way",
+        "media.paths",
+        "media.peers",
+        "media.rooms",
+        "media.ufrags",
+        "media.ups",
+        "media.voices",
+        "store.pending",
+    }
+)
 MAX_FIELD = 200  # characters
 MAX_FRAMES = 20
 

@@ -8,7 +8,7 @@ import pytest
 from bench.participant import slot_parameters
 from bench.sources import AV1, H264, VP8, VP9, Source, camera, microphone
 from media import rtp
-from media.engine import Codec
+from media.engine import Codec, DownEstimate
 from media.payload import parse_vp8, parse_vp9, starts_key_frame
 from media.rtp import Packet
 from tests.media.twins import Person, Visit
@@ -281,12 +281,12 @@ def test_a_codec_nobody_mapped_is_not_sent(visit: Visit) -> None:
 
 
 def test_a_sender_that_changes_its_codec_goes_on_at_a_key_frame(visit: Visit) -> None:
-    viewer, shown = visit.add([]), visit.add()
+    changing = camera()
+    changing.also = {98: VP9}
+    viewer, shown = visit.add([]), visit.add([microphone(), changing])
     visit.show(viewer, shown)
     visit.run(1.0)
     source = shown.source("1")
-    track = visit.engine._ups[shown.camera]
-    track.codecs = {96: VP8, 98: VP9}
     source.codec, source.payload_type, source.wants_key = VP9, 98, False
     visit.run(1.5)
     packets = viewer.packets("v")
@@ -401,12 +401,10 @@ def test_uplink_loss_is_not_blamed_on_the_downlink(visit: Visit) -> None:
     shown.participant.sources[1].sent = {}  # nothing to repair from
     shown.up_link.loss = 0.2
     visit.run(1.0)
-    slot = visit.engine._downs[viewer.downs["v"]]
-    worst = 0.0
-    for _ in range(10):
-        visit.run(1.0)
-        worst = max(worst, slot.loss)
-    assert worst < 0.08
+    visit.of(DownEstimate)
+    visit.run(10.0)
+    estimates = visit.of(DownEstimate)
+    assert max(event.loss for event in estimates) < 0.08
     shown.up_link.loss, viewer.down_link.loss = 0.0, 0.2
     visit.run(6.0)
-    assert 0.1 < slot.loss < 0.35
+    assert 0.1 < visit.of(DownEstimate)[-1].loss < 0.35

@@ -26,15 +26,16 @@ def credentials(number: int, generation: int = 0) -> IceCredentials:
 class Person:
     """A participant with its ids in the engine and its two directions of network."""
 
-    def __init__(self, visit: "Visit", number: int, sources: Sequence[Source], profile: str) -> None:
+    def __init__(self, visit: "Visit", number: int, sources: Sequence[Source], profile: str, keyed: bool) -> None:
         self.number = number
         self.address = (f"198.51.100.{number}", 40000 + number)
         self.ice = credentials(number)
-        keys = make_keys(profile)
+        keys = make_keys(profile) if keyed else None
         self.participant = Participant(self.ice, keys, sources)
         self.up_link, self.down_link = Link(), Link()
         self.peer: PeerId = visit.engine.add_peer(self.ice)
-        visit.engine.set_keys(self.peer, keys)
+        if keys is not None:
+            visit.engine.set_keys(self.peer, keys)
         self.ups: dict[str, UpId] = {}
         self.downs: dict[str, DownId] = {}
         lines: dict[str, list[Source]] = {}
@@ -85,12 +86,13 @@ class Visit:
         *,
         admitted: bool = True,
         profile: str = "SRTP_AEAD_AES_128_GCM",
+        keyed: bool = True,
         slots: Sequence[DownParameters] | None = None,
     ) -> Person:
         number = next(self._numbers)
         if sources is None:
             sources = [microphone(ssrc=2000 + number * 10), camera(ssrc=1000 + number * 10)]
-        person = Person(self, number, sources, profile)
+        person = Person(self, number, sources, profile, keyed)
         if slots is None:
             slots = [slot_parameters("audio", "a", 100 * number + 2), slot_parameters("video", "v", 100 * number + 4)]
         for slot in slots:
