@@ -77,7 +77,8 @@ def username_of(data: bytes | bytearray | memoryview) -> str | None:
             return None
         kind, length = _ATTRIBUTE.unpack_from(data, position)
         if kind == USERNAME:
-            return _text(bytes(data[position + 4 : position + 4 + length]))
+            value = bytes(data[position + 4 : position + 4 + length])
+            return value.decode() if value.isascii() else None  # ours is ASCII (RFC 8839 §5.4)
         if kind == MESSAGE_INTEGRITY:
             return None
         position += 4 + ((length + 3) & ~3)

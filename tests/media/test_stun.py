@@ -110,6 +110,7 @@ def test_what_follows_the_integrity_is_ignored() -> None:
         ("0008 0000 0006 0002 61620000", None),
         ("0006 0008 6162", "ab"),
         ("0006 0002 ff620000", None),
+        ("0006 0002 c3a90000", None),
         ("0006", None),
     ],
 )
