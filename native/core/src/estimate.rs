@@ -45,8 +45,7 @@ const ENOUGH_S: f64 = 0.2; // of arrivals, before their rate means something
 const ENOUGH_PACKETS: f64 = 20.0; // before their loss does
 const MAX_PAUSE_S: f64 = 0.5; // between arrivals; a longer one is a silence, not a low rate
 const MIN_SPAN_S: f64 = 0.02; // of arrivals in one feedback; a burst says nothing of the rate
-const TICK_S: f64 = 250e-6;
-const REFERENCE_TICKS: i64 = 256; // 64 ms
+const REFERENCE_US: i64 = 64_000; // the unit of reference times
 
 /// The estimate for one receiver. `now` and the times of sending are on one clock, arrivals on the receiver's.
 #[derive(Debug, Default)]
@@ -96,16 +95,14 @@ impl Estimator {
     /// Match a feedback packet with what was sent.
     fn read(&mut self, feedback: &TransportFeedback) -> Told {
         let mut told = Told::default();
-        let mut tick = self.clock.ticks(feedback.reference_time);
-        for (offset, delta) in feedback.deltas.iter().enumerate() {
-            let sequence = Sequence(feedback.base_sequence.wrapping_add(offset as u16));
-            let Some(delta) = *delta else {
+        let wrapped_us = self.clock.wrapped_us(feedback.reference_time);
+        for (sequence, arrival_us) in feedback.arrivals() {
+            let Some(arrival_us) = arrival_us else {
                 told.lost += i32::from(self.sent.lose(sequence));
                 continue;
             };
-            tick += i64::from(delta);
             let Some(packet) = self.sent.receive(sequence) else { continue };
-            let arrived = tick as f64 * TICK_S;
+            let arrived = (arrival_us + wrapped_us) as f64 * 1e-6;
             told.lost -= i32::from(packet.reported_lost);
             told.received += 1;
             told.bytes += u64::from(packet.size);
@@ -221,15 +218,15 @@ struct ReceiverClock {
 }
 
 impl ReceiverClock {
-    /// The ticks of this reference time, on an axis that doesn't wrap.
-    fn ticks(&mut self, reference_time: i32) -> i64 {
+    /// What to add to the arrivals told with this reference time, to have them on an axis that doesn't wrap.
+    fn wrapped_us(&mut self, reference_time: i32) -> i64 {
         let told = i64::from(reference_time);
         let reference = match self.reference {
             None => told,
             Some(before) => before + (((told - before + 0x80_0000) & 0xFF_FFFF) - 0x80_0000),
         };
         self.reference = Some(reference);
-        reference * REFERENCE_TICKS
+        (reference - told) * REFERENCE_US
     }
 }
 

@@ -26,6 +26,7 @@ pub mod mac;
 pub mod nack;
 pub mod numbering;
 pub mod outbox;
+pub mod pacer;
 pub mod parameters;
 pub mod payload;
 pub mod repair;
