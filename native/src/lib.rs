@@ -8,6 +8,7 @@ pub mod plane;
 mod python;
 pub mod queue;
 pub mod receive;
+pub mod relay;
 pub mod run;
 pub mod send;
 pub mod socket;

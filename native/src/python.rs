@@ -7,5 +7,6 @@ use pyo3::prelude::*;
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     crate::load::python::register(module)?;
+    crate::relay::python::register(module)?;
     Ok(())
 }
