@@ -90,6 +90,7 @@ impl<T: Default> Streams<T> {
     pub fn find_or_add(&mut self, ssrc: Ssrc) -> &mut T {
         if self.find(ssrc).is_none() {
             self.ssrcs.push(ssrc);
+            self.states.reserve_exact(1); // rare, and room for as many again would cost more than moving them
             self.states.push(T::default());
             self.latest = self.ssrcs.len() - 1;
         }
