@@ -31,10 +31,13 @@ long: $(DEV) ## the searches too long for make test: e2e twenty times, Hypothesi
 bench: $(DEV) ## python -m bench NAME, e.g. make bench NAME=forward
 	@$(PY) -m bench $(NAME)
 
+peers: ## install and build what make bench compares us with: Janus, with Debian's libsrtp and with a faster one
+	@tools/peers
+
 lock: $(STAMP) ## resolve the lock files anew from pyproject.toml and package.json
 	@tools/lock
 
 clean: ## remove everything that make made, the data in var/ excepted
 	rm -rf .venv node_modules build dist native/target media/_engine.*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
-.PHONY: help install run check test long bench lock clean
+.PHONY: help install run check test long bench peers lock clean

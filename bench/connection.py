@@ -21,18 +21,23 @@ IN_FLIGHT = 32
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """From where to where, and the credentials as the server sees them."""
+    """From where to where, and the credentials as the server sees them.
+
+    `password` is ours, where the server checks us too, as one that is no lite agent does, and Janus even when it is
+    one: it hears DTLS only from its first indication on.
+    """
 
     local: Address
     remote: Address
     ice: IceCredentials
+    password: str | None = None
 
 
 class Connection:
     """`advance` until there are `keys`."""
 
     def __init__(self, pair: Pair, identity: Identity) -> None:
-        self._ice = pair.ice
+        self._pair = pair
         self._dtls = DtlsClient(identity)
         self._checked = False
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -46,10 +51,13 @@ class Connection:
         """In the server's view."""
         return self._dtls.keys
 
-    def advance(self) -> None:
-        """Send what is due: for the first time, again, or as the answer to what was read."""
-        for datagram in self._dtls.due() if self._checked else [check(self._ice)]:
-            self.socket.send(datagram)
+    def advance(self, again: bool = False) -> None:
+        """Send what is due: for the first time or, with `again`, because nothing has come for a while."""
+        if self._checked:
+            for datagram in self._dtls.due():
+                self.socket.send(datagram)
+        elif again:
+            self.socket.send(check(self._pair.ice))
 
     def read(self) -> None:
         try:
@@ -57,9 +65,16 @@ class Connection:
                 if 20 <= datagram[0] < 64:
                     self._dtls.feed(datagram)
                 elif datagram[0] < 4:
-                    self._checked = self._checked or stun.parse(datagram).kind is stun.Kind.SUCCESS
+                    self._hear(stun.parse(datagram))
         except BlockingIOError:
             return
+
+    def _hear(self, message: stun.Message) -> None:
+        pair = self._pair
+        if message.kind is stun.Kind.REQUEST and pair.password is not None:
+            self.socket.send(stun.binding_success(message.transaction, pair.local, pair.password))
+        elif message.kind is (stun.Kind.SUCCESS if pair.password is None else stun.Kind.INDICATION):
+            self._checked = True
 
 
 def connect(pairs: Sequence[Pair], identity: Identity) -> list[SrtpKeys]:
@@ -77,12 +92,12 @@ def connect(pairs: Sequence[Pair], identity: Identity) -> list[SrtpKeys]:
                 one = Connection(pair, identity)
                 under_way[one.socket.fileno()] = number, one
                 poll.register(one.socket, select.POLLIN)
-                one.advance()
+                one.advance(again=True)
             ready = [file for file, _ in poll.poll(AGAIN_MS)]
             for file in ready or list(under_way):
                 number, one = under_way[file]
                 one.read()
-                one.advance()
+                one.advance(again=not ready)
                 if one.keys is not None:
                     keys[number] = one.keys
                     poll.unregister(file)

@@ -11,14 +11,18 @@ from OpenSSL import SSL
 
 from media.engine import SrtpKeys
 
-PROFILE: Literal["SRTP_AEAD_AES_128_GCM"] = "SRTP_AEAD_AES_128_GCM"
-_KEY, _SALT = 16, 12
+Profile = Literal["SRTP_AEAD_AES_128_GCM", "SRTP_AES128_CM_SHA1_80"]
+_SIZES: dict[Profile, tuple[int, int]] = {  # of key and salt
+    "SRTP_AEAD_AES_128_GCM": (16, 12),
+    "SRTP_AES128_CM_SHA1_80": (16, 14),
+}
 
 
 class Identity:
-    """A certificate and what follows from it, for one client or for many."""
+    """A certificate and what follows from it, for one client or for many; `profile` is all of SRTP that is offered."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: Profile = "SRTP_AEAD_AES_128_GCM") -> None:
+        self.profile: Profile = profile
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
         now = datetime.now(UTC)
@@ -37,7 +41,7 @@ class Identity:
         self.context.use_certificate(certificate)
         self.context.use_privatekey(key)
         self.context.set_verify(SSL.VERIFY_PEER, lambda *_: True)  # the fingerprint is the server's to check
-        self.context.set_tlsext_use_srtp(PROFILE.encode())
+        self.context.set_tlsext_use_srtp(profile.encode())
 
 
 class DtlsClient:
@@ -47,6 +51,7 @@ class DtlsClient:
         identity = identity or Identity()
         self.fingerprint = identity.fingerprint
         self.keys: SrtpKeys | None = None
+        self._profile = identity.profile
         self._ssl = SSL.Connection(identity.context)
         self._ssl.set_connect_state()
 
@@ -70,6 +75,7 @@ class DtlsClient:
 
     def _export(self) -> None:
         """Cut the exported secret into client key, server key, client salt, server salt (RFC 5764 §4.2)."""
-        secret = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (_KEY + _SALT))
-        keys, salts = secret[: 2 * _KEY], secret[2 * _KEY :]
-        self.keys = SrtpKeys(PROFILE, up=keys[:_KEY] + salts[:_SALT], down=keys[_KEY:] + salts[_SALT:])
+        key, salt = _SIZES[self._profile]
+        secret = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
+        keys, salts = secret[: 2 * key], secret[2 * key :]
+        self.keys = SrtpKeys(self._profile, up=keys[:key] + salts[:salt], down=keys[key:] + salts[salt:])
