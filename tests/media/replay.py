@@ -3,7 +3,7 @@
 What each receiver gets is decrypted and told apart, so that two engines can be compared packet by packet.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,20 +62,14 @@ class Heard:
     other: dict[Address, list[bytes]] = field(default_factory=lambda: defaultdict(list))  # STUN, DTLS
     _keys: dict[PeerId, Srtp] = field(default_factory=dict)
     _now: float = 0.0
-    _counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def note(self, name: str, args: tuple[Any, ...], result: Any, transmits: Transmits) -> None:
         if name == "set_keys":
             peer, keys = args
-            self._keys[peer] = Srtp(SrtpKeys(keys.profile, up=keys.down, down=keys.up), self._refusals())
+            self._keys[peer] = Srtp(SrtpKeys(keys.profile, up=keys.down, down=keys.up), Counter())
         self._now = next((arg for arg in reversed(args) if isinstance(arg, float) and arg > 900), self._now)
         for datagram, (_, remote) in transmits:
             self._take(datagram, remote)
-
-    def _refusals(self) -> Any:
-        from collections import Counter
-
-        return Counter()
 
     def _take(self, datagram: bytes, remote: Address) -> None:
         if not 128 <= datagram[0] < 192:
