@@ -147,6 +147,12 @@ impl DownTrack {
         self.past.iter().chain(&self.stint).map(|stint| stint.up).chain(self.wanted)
     }
 
+    /// Whether its packets carry transport-wide numbers.
+    #[must_use]
+    pub const fn numbered(&self) -> bool {
+        self.parameters.extensions.transport_sequence.0 != 0
+    }
+
     /// Whether a line is among `sources`.
     #[must_use]
     pub fn sees(&self, up: UpKey) -> bool {

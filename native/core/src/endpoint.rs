@@ -15,8 +15,9 @@ use crate::address::Path;
 use crate::arrivals::Arrivals;
 use crate::counter::{Counter, Counters};
 use crate::demux::Demux;
+use crate::estimate::Estimator;
 use crate::ice::IceAgent;
-use crate::id::{ExtensionId, PeerId, Ssrc};
+use crate::id::{ExtensionId, PeerId, Sequence, Ssrc};
 use crate::limit::RateLimit;
 use crate::outbox::{Outbox, packet_index};
 use crate::parameters::{IceCredentials, SrtpKeys};
@@ -68,6 +69,8 @@ pub struct Endpoint {
     feedback_at: f64,
     report_at: f64,
     estimate_at: f64,
+    estimator: Option<Box<Estimator>>, // if a slot agreed to transport-wide numbers
+    transport_number: Sequence,
     remb_bps: u64,
     heard: bool, // something new for the next estimate
     octets_out: u64,
@@ -103,6 +106,8 @@ impl Endpoint {
             feedback_at: 0.0,
             report_at: 0.0,
             estimate_at: 0.0,
+            estimator: None,
+            transport_number: Sequence(0),
             remb_bps: 0,
             heard: false,
             octets_out: 0,
@@ -133,13 +138,16 @@ impl Endpoint {
         self.srtp.is_some() && self.agent.path().is_some()
     }
 
-    /// Queue an RTP packet that goes out with `header`, as `write` appends it.
+    /// Queue an RTP packet that goes out with `header`, as `write` appends it, with a transport-wide number if its slot
+    /// agreed to them.
     pub fn send_rtp(
         &mut self,
         me: EndpointKey,
         header: &rtp::Header,
+        numbered: bool,
+        now: f64,
         outbox: &mut Outbox<EndpointKey>,
-        write: impl FnOnce(&mut Vec<u8>),
+        write: impl FnOnce(Option<Sequence>, &mut Vec<u8>),
     ) {
         let (Some(srtp), Some(path)) = (&mut self.srtp, self.agent.path()) else { return };
         let index = packet_index(header.seq.0);
@@ -147,7 +155,14 @@ impl Endpoint {
             self.counters.add(Counter::SrtpUnprotectable, 1);
             return;
         }
-        let size = outbox.rtp(path, me, index, write);
+        let number = self.estimator.as_ref().filter(|_| numbered).map(|_| self.transport_number);
+        let size = outbox.rtp(path, me, index, |out| write(number, out));
+        if let Some(number) = number
+            && let Some(estimator) = &mut self.estimator
+        {
+            estimator.sent(number, size, now);
+            self.transport_number = Sequence(number.0.wrapping_add(1));
+        }
         self.counters.add(Counter::RtpOut, 1);
         self.octets_out += (size + self.tag_bytes) as u64;
     }
@@ -220,7 +235,10 @@ impl Endpoint {
     }
 
     /// It receives one line more.
-    pub fn add_down(&mut self, ssrc: Ssrc, down: DownKey) {
+    pub fn add_down(&mut self, ssrc: Ssrc, down: DownKey, transport_sequence: ExtensionId) {
+        if transport_sequence.0 != 0 {
+            self.estimator.get_or_insert_default();
+        }
         self.slots.retain(|(known, _)| *known != ssrc);
         self.slots.push((ssrc, down));
     }

@@ -82,11 +82,11 @@ impl Core {
     /// Add a slot.
     pub fn add_down(&mut self, down: DownId, peer: PeerId, slot: DownParameters) {
         let Some(&owner) = self.peers.get(&peer) else { return };
-        let ssrc = slot.ssrc;
+        let (ssrc, transport_sequence) = (slot.ssrc, slot.extensions.transport_sequence);
         let key = self.tracks.downs.insert(DownTrack::new(down, owner, slot));
         self.downs.insert(down, key);
         if let Some(endpoint) = self.endpoints.0.get_mut(owner) {
-            endpoint.add_down(ssrc, key);
+            endpoint.add_down(ssrc, key, transport_sequence);
         }
     }
 

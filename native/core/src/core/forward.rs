@@ -75,8 +75,8 @@ impl Core {
             return;
         }
         let Some(placed) = slot.place(packet, source, ups, streams, &receiver.counters, now) else { return };
-        receiver.send_rtp(slot.owner, &placed.header, &mut self.outbox, |out| {
-            slot.write(&placed, &packet.header, packet.data, now, None, out);
+        receiver.send_rtp(slot.owner, &placed.header, slot.numbered(), now, &mut self.outbox, |number, out| {
+            slot.write(&placed, &packet.header, packet.data, now, number, out);
         });
         if !slot.overtaken {
             return;
@@ -89,9 +89,16 @@ impl Core {
             {
                 let mut behind = Incoming { data, header, format: packet.format, seq, key_frame: None };
                 if let Some(placed) = slot.place(&mut behind, source, ups, streams, &receiver.counters, now) {
-                    receiver.send_rtp(slot.owner, &placed.header, &mut self.outbox, |out| {
-                        slot.write(&placed, &behind.header, behind.data, now, None, out);
-                    });
+                    receiver.send_rtp(
+                        slot.owner,
+                        &placed.header,
+                        slot.numbered(),
+                        now,
+                        &mut self.outbox,
+                        |number, out| {
+                            slot.write(&placed, &behind.header, behind.data, now, number, out);
+                        },
+                    );
                 }
             }
             seq = seq + 1;
@@ -143,8 +150,8 @@ impl Core {
         let Some((stream, seq, placed)) = slot.resend(sequence, held, &endpoint.counters, now) else { return };
         let Some((data, _)) = streams.get(stream).and_then(|stream| stream.history.get(pool, seq)) else { return };
         let Ok(header) = Packet::parse(data) else { return };
-        endpoint.send_rtp(me, &placed.header, &mut self.outbox, |out| {
-            slot.write(&placed, &header, data, now, None, out);
+        endpoint.send_rtp(me, &placed.header, slot.numbered(), now, &mut self.outbox, |number, out| {
+            slot.write(&placed, &header, data, now, number, out);
         });
     }
 }

@@ -133,7 +133,13 @@ impl Endpoint {
                 }
             }
             Packet::Remb { bitrate_bps, .. } => (self.remb_bps, self.heard) = (bitrate_bps, true),
-            Packet::TransportFeedback(_) | Packet::SourceDescription(_) | Packet::Goodbye(_) | Packet::Other => {}
+            Packet::TransportFeedback(feedback) => {
+                if let Some(estimator) = &mut self.estimator {
+                    estimator.feedback(&feedback, now);
+                    self.heard = true;
+                }
+            }
+            Packet::SourceDescription(_) | Packet::Goodbye(_) | Packet::Other => {}
         }
     }
 
