@@ -5,6 +5,9 @@
 //! (UDP GSO). Browsers split a frame into packets whose sizes differ by a byte; one byte of RTP padding on the shorter
 //! ones makes the frame one run. Whoever keeps or counts packets saw them before that.
 
+#[cfg(test)]
+mod tests;
+
 use crate::address::Path;
 use crate::srtp::{MAX_OVERHEAD, Srtp};
 
@@ -258,59 +261,4 @@ impl<K: Copy + PartialEq> Outbox<K> {
 #[must_use]
 pub const fn packet_index(unwrapped: i64) -> u64 {
     (unwrapped - 0x1_0000) as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use super::*;
-    use crate::address::Address;
-
-    struct Nobody;
-
-    impl Keys for Nobody {
-        type Key = usize;
-
-        fn number(key: usize) -> usize {
-            key
-        }
-
-        fn srtp(&mut self, _key: usize) -> Option<&mut Srtp> {
-            None
-        }
-    }
-
-    /// (receiver, size) as queued; the sizes of each run.
-    type Case = (&'static [(usize, usize)], &'static [&'static [usize]]);
-
-    #[test]
-    fn open_datagrams_of_one_receiver_and_one_size_share_a_run_and_stay_as_they_are() {
-        let address = Address::from(SocketAddr::from(([127, 0, 0, 1], 9)));
-        let path = Path { local: address, remote: address };
-        let cases: &[Case] = &[
-            (&[(0, 9), (0, 9), (0, 9)], &[&[9, 9, 9]]),
-            (&[(0, 9), (1, 9), (0, 9), (1, 9)], &[&[9, 9], &[9, 9]]),
-            (&[(0, 9), (0, 8), (0, 9)], &[&[9, 8], &[9]]),
-            (&[(0, 8), (0, 9), (0, 9)], &[&[8], &[9, 9]]),
-            (&[(0, 0), (0, 1)], &[&[0], &[1]]),
-        ];
-        let mut outbox = Outbox::<usize>::default();
-        for group in [true, false] {
-            for (queued, runs) in cases {
-                for &(to, size) in *queued {
-                    outbox.open(path, to, |room| room.resize(room.len() + size, 7));
-                }
-                assert_eq!(outbox.seal(group, &mut Nobody), 0);
-                let sealed: Vec<Vec<usize>> =
-                    outbox.runs().map(|(_, pieces)| pieces.iter().map(|piece| piece.length).collect()).collect();
-                let alone: Vec<Vec<usize>> = queued.iter().map(|&(_, size)| vec![size]).collect();
-                assert_eq!(sealed, if group { runs.iter().map(|run| run.to_vec()).collect() } else { alone });
-                assert!(outbox.runs().all(|(_, pieces)| pieces.iter().all(|piece| {
-                    outbox.arena()[piece.start..piece.start + piece.length].iter().all(|&byte| byte == 7)
-                })));
-                outbox.clear();
-            }
-        }
-    }
 }
