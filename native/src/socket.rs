@@ -156,6 +156,9 @@ fn set_options(fd: &OwnedFd, family: Family, bound: Bound, addresses: &[IpAddr],
             set_option(fd, libc::SOL_SOCKET, plain, BUFFER_BYTES)?;
         }
     }
+    // never fragment, and never believe ICMP that a way is narrow: what we send is smaller than any way on which QUIC works,
+    // and a forged ICMP message could make everything to one receiver dear. It also spares IPv4 a number for each datagram
+    set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)?;
     if options.stamps {
         set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
     }
@@ -163,6 +166,7 @@ fn set_options(fd: &OwnedFd, family: Family, bound: Bound, addresses: &[IpAddr],
         set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     }
     if family == Family::Six {
+        set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)?;
         // with IPv6 addresses alone, the port stays free for others on IPv4
         let both = addresses.iter().any(|address| address.is_ipv4() || address.is_unspecified());
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, i32::from(!both))?;
