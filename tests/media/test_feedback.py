@@ -66,7 +66,33 @@ def test_any_pattern_comes_back(sequence: int, now_us: int, pattern: list[tuple[
     assert received == [(n & 0xFFFF, us // 250 * 250 % WRAP_US) for n, us in arrivals if us is not None]
 
 
-def test_captured_feedback_is_chunked_as_we_do() -> None:
+@pytest.mark.parametrize(
+    ("symbols", "chunks"),  # lost, small, Large
+    [
+        ("s", "2001"),
+        ("L", "4001"),
+        ("-s", "c400"),
+        ("ssssssL", "d556"),
+        ("sssssssL", "2007 4001"),
+        ("LLLLLLLs", "4007 2001"),
+        ("-------s-------L", "8040 c800"),
+        ("-s-s-s-s", "9540"),
+        ("-s-s-s-", "c444"),
+        ("-s-s-s-sL", "c444 d800"),
+        ("-s-s-s-s-s-s-sL", "9555 4001"),
+        ("sssssssssssssL", "200d 4001"),
+        ("----------------L", "0010 4001"),
+        ("sssssssL-------", "2007 e000 0001"),
+    ],
+)
+def test_chunks_are_chosen_as_libwebrtc_does(symbols: str, chunks: str) -> None:
+    deltas = tuple({"-": None, "s": 1, "L": 1000}[symbol] for symbol in symbols)
+    wire = feedback.write(TransportFeedback(1, 2, 3, 4, 5, deltas))
+    times = symbols.replace("-", "").replace("s", "01").replace("L", "03e8")
+    assert wire[16:] == bytes.fromhex(chunks + times)
+
+
+def test_captured_feedback_comes_back() -> None:
     reports = [
         packet for data in datagrams("*-rtcp") for packet in rtcp.parse(data) if isinstance(packet, TransportFeedback)
     ]

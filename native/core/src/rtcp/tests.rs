@@ -137,6 +137,7 @@ fn refusals() {
         ("80c80001 00000001", "RTCP packet is too short for its type"),
         ("81ca0002 00000001 01ff6162", "RTCP packet is too short for its type"),
         ("81ca0002 00000001 01026162", "RTCP packet is too short for its type"),
+        ("81ca0002 00000001 0102ffff", "RTCP packet is too short for its type"),
         ("81ca0002 00000001 0101ff00", "RTCP source description is not UTF-8"),
         ("82cb0001 00000001", "RTCP packet is too short for its type"),
         ("81cd0001 00000001", "RTCP packet is too short for its type"),
