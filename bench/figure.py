@@ -35,6 +35,8 @@ class Bar:
     value: float
     source: str
     parameters: dict[str, str | int | float] = field(default_factory=dict)
+    bench: str = ""  # whose figure it is; empty: as the figure's name begins
+    void: bool = False  # without it the whole run says nothing
 
     def judge(self, figures: Sequence[Figure]) -> tuple[bool, str]:
         """Return whether it holds, and one line that says by how much; a bar without its figure does not hold."""
@@ -44,9 +46,10 @@ class Bar:
         value = float(found[-1].value)
         holds = _HOLDS[self.comparison](value, float(self.value))
         verdict = "holds" if holds else "falls short"
+        share = f", {value / self.value:.2f} of the bar" if self.value else ""
         return holds, (
             f"{self.figure}: {value:g} {found[-1].unit}, wanted {self.comparison} {self.value:g}: "
-            f"{verdict}, {value / self.value:.2f} of the bar ({self.source})"
+            f"{verdict}{share} ({self.source})"
         )
 
     def _fits(self, figure: Figure) -> bool:
@@ -55,8 +58,8 @@ class Bar:
 
 def bars(scenario: str, path: Path = BARS) -> list[Bar]:
     """Return the bars of one scenario."""
-    rows = tomllib.loads(path.read_text()).get("bar", [])
-    return [Bar(**row) for row in rows if row["figure"].split(".")[0] == scenario]
+    found = [Bar(**row) for row in tomllib.loads(path.read_text()).get("bar", [])]
+    return [bar for bar in found if (bar.bench or bar.figure.split(".")[0]) == scenario]
 
 
 def where() -> dict[str, str]:

@@ -1,373 +1,224 @@
-"""How many packets the engine forwards, and what each costs, in two-party visits.
+"""What forwarding costs: the engines, the bare relays that are the limit of a core, and Janus, in one run.
 
-The engine runs in a process of its own, pinned to one core; everybody else shares another. Each participant has a
-socket, makes a real ICE check and a real DTLS handshake, and sends SRTP as Chromium was measured to: 24 frames of 6
-packets of 1,067 bytes and 50 packets of 78 bytes a second. `offered` is what was sent (less than the parameters say:
-the senders' core was busy), `cpu` what the engine's process used per forwarded packet, `loss` what never arrived,
-`delay` from the sender's call to the receiver's, decrypted and authenticated one packet in 16. `void` counts the runs
-that say nothing of the engine: packets were missing although it had time left, because the machine did something else.
+Each server runs in a process of its own, pinned to one core; the load generator has another (`bench/load.py` says what
+it sends and counts). Servers take turns, round after round; figures are medians of the rounds, and ratios medians of
+what each round gave. The engines and Janus shake hands for real; the relays get made-up keys.
 
-At the real rate with few and with many participants, then with everybody sending faster than the engine can forward.
-Every run warms up first; each figure is the median of several runs.
+`forward.packets` arrived per second, `cpu` is the server's per packet that arrived, `core` its share of a core, `loss`
+what never arrived, `delay` one-way from before the sender's system call to after the receiver's, `late` the share of
+packets that left more than 1 ms after they were due, `generator.*` what the generator itself used (it must stay
+cheaper than the server), `unsound` packets that were not authentic, carried another sender's stamp, or came too fast
+for the generator to read. `forward.clean` is the most packets per second with less than 0.1 % lost, found by search.
+
+`saturated`: everybody in 400 two-party visits sends 1000-byte video as fast as the generator can; `saturated-frames`:
+in frames of four, by GSO. `visits`: 800 participants at 100 video and 50 audio packets a second, evenly apart, and
+`visits-frames`: in frames of four. `heavy`: 150 video packets a second in frames of five. `light`: 120 participants at
+100 + 50. `room`: one room of eight, everybody sending, at as many outgoing packets a second as `visits`. Janus is
+searched at 30 visits, where it does best.
 """
 
-import asyncio
-import heapq
-import multiprocessing
+import importlib
 import os
-import select
-import socket
 import statistics
-import struct
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from typing import Any
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-import uvloop
-
-from bench.dtls import DtlsClient
+from bench import engines
 from bench.figure import Figure
-from bench.participant import Participant, slot_parameters, up_parameters
-from bench.sources import Source, camera, microphone
-from media import rtp
-from media.engine import DtlsReceived, IceCredentials, PathUp, PeerId
-from media.reference import ReferenceEngine
-from media.rtcp import is_rtcp
-from media.transport import Certificate, DtlsTransport, Handshakes
+from bench.load import Shape
+from bench.serve import EngineSubject
+from bench.subject import Subject
+from bench.trial import Scenario, Session, Trial
 
-WARM_UP_S = 1.0
-SAMPLED = 16  # one packet in so many is decrypted
-CHECK_S = 5.0
-KEY_FRAME_S = 1.0
-FRAMES_AT_ONCE = 8  # sent before the sockets are read again
-MAX_LATE_S = 0.1
-PACKETS_S = 24 * 6 + 50  # of one participant at the real rate
-ENOUGH, MAX_LOSS, SATURATED = 0.95, 0.001, 0.9  # of the packets wanted, of those sent, of the engine's core
-SLOT_SSRC = {"audio": 11, "video": 13}
-_TIME = struct.Struct("!d")
+VISITS, LIGHT, PEERS = 400, 60, 30  # rooms of two
+CALL = Shape()
+VIDEO = Shape(audio_packets_s=0)
+HEAVY = replace(CALL, video_packets_s=150, frame_packets=5, burst=True)
+OFFERED_S = 480_000.0  # packets, together: more than any server forwards or the generator sends
+
+ENGINES, RELAYS, JANUS = ("native", "reference"), ("relay", "relay-srtp"), ("janus", "janus-openssl")
+SATURATED = OFFERED_S / VIDEO.packets_s(2 * VISITS, 0)
+SEARCHED = OFFERED_S / VIDEO.packets_s(2 * PEERS, 0)
+ROOM = CALL.packets_s(2 * VISITS, 2 * VISITS) / (7 * CALL.packets_s(8, 8))
+CLEAN = "clean"  # not a trial, but a search
 
 
-# --- the engine's process -------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Scenarios that the same participants can do one after the other, the gentle ones first."""
 
-
-def _serve(pipe: Connection, cpu: int | None) -> None:
-    if cpu is not None:
-        os.sched_setaffinity(0, {cpu})
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_Server(pipe).run())
-
-
-class _Server:
-    """The engine with just enough around it: DTLS, and answers to the pipe's "sample" and "stop"."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
-        self._engine = ReferenceEngine()
-        self._dtls: dict[PeerId, DtlsTransport] = {}
-        self._paths: dict[PeerId, asyncio.Event] = {}
-
-    async def run(self) -> None:
-        engine, pipe = self._engine, self._pipe
-        await engine.open()
-        engine.wake(self._take)
-        certificate, handshakes = Certificate.generateCertificate(), Handshakes()
-        async with asyncio.TaskGroup() as group:
-            people: list[tuple[IceCredentials, str]] = pipe.recv()
-            peers = [self._add(ice, fingerprint, certificate, handshakes) for ice, fingerprint in people]
-            for one, other in zip(peers[::2], peers[1::2], strict=True):
-                for (_, ups, _), (_, _, downs) in ((one, other), (other, one)):
-                    for up, down in zip(ups, downs, strict=True):
-                        engine.route(down, up)
-            tasks = [group.create_task(self._shake_hands(peer)) for peer, _, _ in peers]
-            pipe.send(engine.listening()[0])
-            stopped = asyncio.Event()
-            asyncio.get_running_loop().add_reader(pipe.fileno(), self._answer, stopped)
-            await stopped.wait()
-            for task in tasks:
-                task.cancel()
-        handshakes.close()
-        await engine.close()
-
-    def _add(
-        self, ice: IceCredentials, fingerprint: str, certificate: Certificate, handshakes: Handshakes
-    ) -> tuple[PeerId, list[Any], list[Any]]:
-        engine = self._engine
-        peer = engine.add_peer(ice)
-        engine.gate(peer, True)
-        self._paths[peer] = asyncio.Event()
-        self._dtls[peer] = DtlsTransport(
-            certificate,
-            [("sha-256", fingerprint)],
-            handshakes,
-            send=lambda datagram: engine.send_dtls(peer, datagram),
-            keyed=lambda keys: engine.set_keys(peer, keys),
-        )
-        ups = [engine.add_up(peer, up_parameters(source)) for source in (microphone(), camera())]
-        downs = [
-            engine.add_down(peer, slot_parameters(kind, str(mid), SLOT_SSRC[kind]))
-            for mid, kind in enumerate(("audio", "video"), 2)
-        ]
-        return peer, ups, downs
-
-    async def _shake_hands(self, peer: PeerId) -> None:
-        await self._paths[peer].wait()
-        await self._dtls[peer].run()
-
-    def _take(self) -> None:
-        for event in self._engine.events():
-            match event:
-                case DtlsReceived(peer, datagram):
-                    self._dtls[peer].feed(datagram)
-                case PathUp(peer, _):
-                    self._paths[peer].set()
-                case _:
-                    pass
-
-    def _answer(self, stopped: asyncio.Event) -> None:
-        if self._pipe.recv() == "stop":
-            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
-            stopped.set()
-        else:
-            self._pipe.send((time.process_time(), dict(self._engine.counters())))
-
-
-# --- everybody else -------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Slot:
-    """What of one slot arrived, told by the headers alone."""
-
-    first: int = -1
-    highest: int = -1
-    packets: int = 0
-
-    def note(self, sequence: int) -> None:
-        if self.first < 0:
-            self.first = self.highest = 0x10000 + sequence
-        self.highest = max(self.highest, rtp.unwrap(sequence, self.highest))
-        self.packets += 1
-
-
-class _User:
-    def __init__(self, number: int, faster: float) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.socket.bind(("127.0.0.1", 0))
-        self.dtls = DtlsClient()
-        self.ice = IceCredentials(f"server{number}", f"password-of-{number}-in-the-bench", f"client{number}")
-        self.participant = Participant(self.ice, None, [microphone(), camera()])
-        for source in self.participant.sources:
-            source.frame_s /= faster
-        self.slots = {SLOT_SSRC["audio"]: _Slot(), SLOT_SSRC["video"]: _Slot()}
-        self.delays_s: list[float] = []
-        self._packets = 0
-        self._sent_before = [0, 0]
-
-    def forget(self) -> None:
-        """The warm-up is over: count from here."""
-        self.slots = {ssrc: _Slot() for ssrc in self.slots}
-        self.delays_s.clear()
-        self._sent_before = [source.packets_sent for source in self.participant.sources]
+    rooms: int
+    size: int
+    scenarios: tuple[Scenario, ...]
 
     @property
-    def packets_sent(self) -> int:
-        return sum(source.packets_sent for source in self.participant.sources)
-
-    def expected(self, other: "_User") -> int:
-        """Return how many packets should have come from `other`: of a slot that got none, all that were sent."""
-        sent = zip(other.participant.sources, other._sent_before, self.slots.values(), strict=True)
-        return sum(
-            slot.highest - slot.first + 1 if slot.packets else source.packets_sent - before
-            for source, before, slot in sent
-        )
-
-    def connect(self, address: tuple[str, int]) -> None:
-        """Check the path and shake hands, waiting for each answer."""
-        self.socket.connect(address)
-        wire, poll = self.socket, select.poll()
-        poll.register(wire, select.POLLIN)
-        deadline = time.monotonic() + 10
-        while self.participant.srtp is None:
-            if time.monotonic() > deadline:
-                raise TimeoutError("no DTLS handshake")
-            for datagram in self.dtls.due() if self.participant.checked else [self.participant.check()]:
-                wire.send(datagram)
-            if self.dtls.keys is not None:
-                self.participant.set_keys(self.dtls.keys)
-            elif poll.poll(1000):
-                datagram = wire.recv(2000)
-                if 20 <= datagram[0] < 64:
-                    self.dtls.feed(datagram)
-                else:
-                    self.participant.feed(datagram, 0.0)
-
-    def send_frame(self, source: Source, now: float) -> None:
-        srtp = self.participant.srtp
-        assert srtp is not None
-        source.wants_key = source.wants_key or (now // KEY_FRAME_S != (now - source.frame_s) // KEY_FRAME_S)
-        for marker, body in source.frame():
-            packet = source.packet(marker, body[:-8] + _TIME.pack(now), now, source.packets_sent & 0xFFFF)
-            datagram = srtp.protect(packet)
-            if datagram is not None:
-                try:
-                    self.socket.send(datagram)
-                except BlockingIOError:
-                    pass  # shows as loss
-
-    def receive(self, now: float) -> None:
-        take = self.socket.recv
-        srtp = self.participant.srtp
-        assert srtp is not None
-        try:
-            for _ in range(64):
-                datagram = take(2000)
-                if not 128 <= datagram[0] < 192 or is_rtcp(datagram):
-                    continue
-                slot = self.slots.get(int.from_bytes(datagram[8:12], "big"))
-                if slot is None:
-                    continue
-                slot.note(datagram[2] << 8 | datagram[3])
-                self._packets += 1
-                if not self._packets % SAMPLED:
-                    plain = srtp.unprotect(datagram)
-                    if plain is not None:
-                        self.delays_s.append(now - _TIME.unpack(plain[-8:])[0])
-        except BlockingIOError:
-            return
+    def servers(self) -> list[str]:
+        return list(dict.fromkeys(server for scenario in self.scenarios for server in scenario.servers))
 
 
-@dataclass
-class _Run:
-    cpu_us: float
-    offered_s: float
-    packets_s: float
-    loss: float
-    core: float  # share of one core that the engine used
-    delays_s: list[float] = field(default_factory=list)
-    refused: int = 0  # packets that came and were not authentic
+STAGES = (
+    Stage(
+        VISITS,
+        2,
+        (
+            Scenario("visits", CALL, ("native", *RELAYS)),
+            Scenario("visits-frames", replace(CALL, burst=True), ("native", *RELAYS)),
+            Scenario("heavy", HEAVY, ("native", *RELAYS)),
+            Scenario(CLEAN, VIDEO, ENGINES, SATURATED),
+            Scenario("saturated", VIDEO, (*ENGINES, *RELAYS), SATURATED),
+            Scenario("saturated-frames", replace(VIDEO, burst=True), ("native", *RELAYS), SATURATED),
+        ),
+    ),
+    Stage(LIGHT, 2, (Scenario("light", CALL, ("native", *JANUS)),)),
+    Stage(PEERS, 2, (Scenario(CLEAN, VIDEO, JANUS, SEARCHED),)),
+    Stage(1, 8, (Scenario("room", CALL, ("native",), ROOM),)),
+)
+# name: scenario and server above, scenario and server below, what of them is compared
+RATIOS = {
+    "forward.ratio.relay": ("saturated", "native", "saturated", "relay", "packets"),
+    "forward.ratio.relay_srtp": ("saturated", "native", "saturated", "relay-srtp", "packets"),
+    "forward.ratio.janus": (CLEAN, "native", CLEAN, "janus", "packets"),
+    "forward.ratio.janus_openssl": (CLEAN, "native", CLEAN, "janus-openssl", "packets"),
+    "forward.ratio.reference": (CLEAN, "native", CLEAN, "reference", "packets"),
+    "forward.ratio.light_janus": ("light", "janus", "light", "native", "cpu"),
+    "forward.ratio.room": ("room", "native", "visits", "native", "cpu"),
+}
+Trials = dict[tuple[str, str], list[Trial | None]]  # by scenario and server, one for each round
 
-    def void(self, wanted_s: float) -> bool:
-        """Whether something else than the engine was measured; `wanted_s`: packets/s that the load stands for."""
-        short = self.offered_s < ENOUGH * wanted_s or self.loss > MAX_LOSS
-        return self.refused > 0 or (short and self.core < SATURATED)
 
-
-def _run(users: int, faster: float, seconds: float, cpus: list[int]) -> _Run:
-    context = multiprocessing.get_context("spawn")
-    pipe, theirs = context.Pipe()
-    server = context.Process(target=_serve, args=(theirs, cpus[0] if cpus else None), daemon=True)
-    server.start()
-    people: list[_User] = []
+def subject(name: str) -> Subject | None:
+    """Return a server by name; None, said on standard error, where it isn't there."""
+    made: Subject
     try:
-        people += [_User(number, faster) for number in range(users)]
-        pipe.send([(user.ice, user.dtls.fingerprint) for user in people])
-        address = pipe.recv()
-        for user in people:
-            user.connect(address)
-        return _load(people, seconds, pipe)
-    finally:
-        for user in people:
-            user.socket.close()
-        pipe.send("stop")
-        server.join(5)
-        server.kill()
-        pipe.close()
-        theirs.close()
+        if name in RELAYS:
+            made = importlib.import_module("bench.relay").RelaySubject(srtp=name == "relay-srtp")
+        elif name in JANUS:
+            janus = importlib.import_module("bench.janus")
+            missing = janus.missing()
+            if missing is not None:
+                raise ImportError(missing)
+            made = janus.Janus(openssl=name == "janus-openssl")
+        else:
+            engines.make(name)
+            made = EngineSubject(name)
+    except (ImportError, ValueError) as error:
+        print(f"{name}: skipped. {error}", file=sys.stderr)
+        return None
+    return made
 
 
-def _load(people: list[_User], seconds: float, pipe: Connection) -> _Run:
-    """Send at everybody's pace for the warm-up and the measured time; then wait for what is on its way."""
-    poll = select.epoll()
-    by_file = {user.socket.fileno(): user for user in people}
-    for file in by_file:
-        poll.register(file, select.EPOLLIN)
-    start = time.monotonic()
-    due: list[tuple[float, int, _User, Source]] = []
-    for phase, user in enumerate(people):
-        for source in user.participant.sources:
-            # phases spread evenly: nobody's frames wait for anybody else's by design
-            due.append((start + source.frame_s * phase / len(people), len(due), user, source))
-    heapq.heapify(due)
-    checks = start + CHECK_S
-    samples: list[tuple[float, float, int, dict[str, int]]] = []
-    now = start
-    for until in (start + WARM_UP_S, start + WARM_UP_S + seconds):
-        while (now := time.monotonic()) < until:
-            for _ in range(FRAMES_AT_ONCE):
-                at, order, user, source = due[0]
-                if at > now:
-                    break
-                user.send_frame(source, time.monotonic())
-                # who falls behind doesn't catch up: the load would come in bursts that no visit has
-                heapq.heapreplace(due, (max(at + source.frame_s, now - MAX_LATE_S), order, user, source))
-            if now > checks:
-                checks = now + CHECK_S
-                for user in people:
-                    user.socket.send(user.participant.check())
-            for file, _ in poll.poll(max(0.0, min(due[0][0] - time.monotonic(), 0.01))):
-                by_file[file].receive(time.monotonic())
-        if not samples:
-            for user in people:
-                user.forget()
-        pipe.send("sample")
-        cpu_s, counters = pipe.recv()
-        samples.append((time.monotonic(), cpu_s, sum(user.packets_sent for user in people), counters))
-    drained = time.monotonic() + 0.5
-    while time.monotonic() < drained:
-        for file, _ in poll.poll(0.05):
-            by_file[file].receive(time.monotonic())
-    poll.close()
-    (began, cpu_before, sent_before, before), (ended, cpu_after, sent_after, after) = samples
-    forwarded = after["rtp_out"] - before["rtp_out"]
-    span = sum(one.expected(other) + other.expected(one) for one, other in zip(people[::2], people[1::2], strict=True))
-    arrived = sum(slot.packets for user in people for slot in user.slots.values())
-    return _Run(
-        cpu_us=(cpu_after - cpu_before) / max(1, forwarded) * 1e6,
-        offered_s=(sent_after - sent_before) / (ended - began),
-        packets_s=forwarded / (ended - began),
-        loss=1 - arrived / max(1, span),
-        core=(cpu_after - cpu_before) / (ended - began),
-        delays_s=sorted(delay for user in people for delay in user.delays_s),
-        refused=sum(user.participant.counters[name] for user in people for name in _REFUSALS),
-    )
+def rounds(stages: Sequence[Stage], count: int, seconds: float, cpu: int | None) -> tuple[Trials, dict[str, Subject]]:
+    """Have every server take its turn `count` times; what fails is said, and its trial is None."""
+    trials: Trials = defaultdict(list)
+    names = dict.fromkeys(server for stage in stages for server in stage.servers)
+    subjects = {name: made for name in names if (made := subject(name)) is not None}
+    for number in range(count):
+        for stage in stages:
+            for name in stage.servers:
+                if name not in subjects:
+                    continue
+                print(f"round {number + 1} of {count}: {stage.rooms} rooms on {name}", file=sys.stderr)
+                done = dict(_turn(subjects[name], stage, seconds, cpu))
+                for scenario in stage.scenarios:
+                    if name in scenario.servers:
+                        trials[scenario.name, name].append(done.get(scenario.name))
+    return trials, subjects
 
 
-_REFUSALS = ("srtp_not_authentic", "srtp_replayed")
+def _turn(server: Subject, stage: Stage, seconds: float, cpu: int | None) -> Iterator[tuple[str, Trial]]:
+    try:
+        with Session(server, stage.rooms, stage.size, cpu) as session:
+            for scenario in stage.scenarios:
+                if server.name not in scenario.servers:
+                    continue
+                if scenario.name == CLEAN:
+                    yield CLEAN, session.without_loss(scenario.shape, scenario.rate, min(1.0, seconds))
+                else:
+                    yield scenario.name, session.run(scenario.shape, scenario.rate, seconds)
+    except (OSError, RuntimeError, TimeoutError) as error:
+        print(f"{server.name}: {error}", file=sys.stderr)
 
 
-def measure(quick: bool) -> Iterator[Figure]:
-    """Yield the figures of each load."""
-    cpus = sorted(os.sched_getaffinity(0))
-    runs, seconds = (1, 3.0) if quick else (5, 5.0)
-    loads = [(2, 1.0), (20, 1.0), (20, 6.0)]
+def figures(trials: Trials, parameters: dict[str, dict[str, str | int | float]]) -> Iterator[Figure]:
+    """Yield each server's figures in each scenario; `parameters` by server."""
+    for (scenario, server), found in trials.items():
+        done = [trial for trial in found if trial is not None]
+        if not done:
+            continue
+        median = statistics.median
+        said = {"scenario": scenario, "server": server, "runs": len(done), **parameters.get(server, {})}
+        if scenario == CLEAN:
+            yield Figure("forward.clean", median(_arrived(trial) for trial in done), "packets/s", said)
+            yield Figure("forward.clean.core", median(trial.core for trial in done), "cores", said)
+            continue
+        results = [trial.result for trial in done]
+        yield Figure("forward.packets", median(_arrived(trial) for trial in done), "packets/s", said)
+        yield Figure("forward.offered", median(result.offered_s for result in results), "packets/s", said)
+        yield Figure("forward.cpu", median(trial.cpu_us for trial in done), "µs/packet", said)
+        yield Figure("forward.core", median(trial.core for trial in done), "cores", said)
+        yield Figure("forward.loss", median(result.loss for result in results), "fraction", said)
+        yield Figure("forward.delay.p50", median(result.p50_s * 1e3 for result in results), "ms", said)
+        yield Figure("forward.delay.p99", median(result.p99_s * 1e3 for result in results), "ms", said)
+        yield Figure("forward.delay.p999", median(result.p999_s * 1e3 for result in results), "ms", said)
+        yield Figure("forward.late", median(result.late_share for result in results), "fraction", said)
+        yield Figure("forward.generator.cpu", median(result.cpu_us for result in results), "µs/packet", said)
+        yield Figure("forward.generator.core", median(result.core for result in results), "cores", said)
+        yield Figure("forward.unsound", float(sum(not result.sound for result in results)), "runs", said)
+
+
+def ratios(trials: Trials) -> Iterator[Figure]:
+    """Yield what the servers are compared by, each a median of the rounds' ratios."""
+    for name, (scenario, server, other_scenario, other, of) in RATIOS.items():
+        pairs = zip(trials.get((scenario, server), []), trials.get((other_scenario, other), []), strict=False)
+        value = _arrived if of == "packets" else _cpu
+        found = [value(one) / max(value(two), 1e-9) for one, two in pairs if one is not None and two is not None]
+        if found:
+            said: dict[str, str | int | float] = {"above": server, "below": other, "runs": len(found)}
+            yield Figure(name, statistics.median(found), "ratio", {"scenario": scenario, **said})
+
+
+def _arrived(trial: Trial) -> float:
+    return trial.result.arrived_s
+
+
+def _cpu(trial: Trial) -> float:
+    return trial.cpu_us
+
+
+def chosen(only: Sequence[str]) -> list[Stage]:
+    """Return the stages with the scenarios and servers named in `only`; nothing named of either: all of them."""
+    scenarios = {scenario.name for stage in STAGES for scenario in stage.scenarios}
+    servers = {server for stage in STAGES for server in stage.servers}
+    unknown = set(only) - scenarios - servers
+    if unknown:
+        raise ValueError(f"no scenario or server {', '.join(sorted(unknown))}")
+    kept_scenarios, kept_servers = scenarios & set(only) or scenarios, servers & set(only) or servers
+    stages = [
+        replace(
+            stage,
+            scenarios=tuple(
+                replace(scenario, servers=tuple(server for server in scenario.servers if server in kept_servers))
+                for scenario in stage.scenarios
+                if scenario.name in kept_scenarios
+            ),
+        )
+        for stage in STAGES
+    ]
+    return [stage for stage in stages if stage.servers]
+
+
+def measure(quick: bool, only: Sequence[str] = ()) -> Iterator[Figure]:
+    """Yield the figures of each scenario and server, then the ratios."""
+    stages, cpus = chosen(only), sorted(os.sched_getaffinity(0))
+    count, seconds = (1, 1.0) if quick else (5, 3.0)
     if len(cpus) > 1:
         os.sched_setaffinity(0, {cpus[1]})
     try:
-        for users, faster in loads:
-            done = [_run(users, faster, seconds, cpus if len(cpus) > 1 else []) for _ in range(runs)]
-            parameters: dict[str, str | int | float] = {
-                "engine": ReferenceEngine.name,
-                "users": users,
-                "rate": faster,
-                "runs": runs,
-                "seconds": seconds,
-            }
-            delays = sorted(delay for run in done for delay in run.delays_s)
-            median = statistics.median
-            void = sum(run.void(users * faster * PACKETS_S) for run in done)
-            yield Figure("forward.void", float(void), "runs", parameters)
-            yield Figure("forward.offered", median(run.offered_s for run in done), "packets/s", parameters)
-            yield Figure("forward.packets", median(run.packets_s for run in done), "packets/s", parameters)
-            yield Figure("forward.cpu", median(run.cpu_us for run in done), "µs/packet", parameters)
-            yield Figure("forward.core", median(run.core for run in done), "cores", parameters)
-            yield Figure("forward.loss", median(run.loss for run in done), "fraction", parameters)
-            yield Figure("forward.refused", float(sum(run.refused for run in done)), "packets", parameters)
-            if delays:
-                yield Figure("forward.delay.p50", delays[len(delays) // 2] * 1000, "ms", parameters)
-                yield Figure("forward.delay.p99", delays[len(delays) * 99 // 100] * 1000, "ms", parameters)
+        trials, subjects = rounds(stages, count, seconds, cpus[0] if len(cpus) > 1 else None)
     finally:
         os.sched_setaffinity(0, cpus)
+    parameters = {name: {"seconds": seconds, **made.parameters} for name, made in subjects.items()}
+    yield from figures(trials, parameters)
+    yield from ratios(trials)

@@ -49,6 +49,7 @@ class EngineSubject:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.parameters: dict[str, str | int | float] = {}
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
@@ -77,7 +78,7 @@ class EngineSubject:
                 remote,
                 pair.ice,
                 keys[number],
-                tuple(_sending(source) for source in sources(number)),
+                tuple(sending(source) for source in sources(number)),
                 tuple(_receivings(number, size)),
             )
             for number, pair in enumerate(pairs)
@@ -110,7 +111,8 @@ def _receivings(number: int, size: int) -> Iterator[Receiving]:
             yield Receiving(source.kind, slot_ssrc(number, place, source), source.payload_type, other)
 
 
-def _sending(source: Source) -> Sending:
+def sending(source: Source) -> Sending:
+    """Describe a source to the load generator."""
     return Sending(
         source.kind,
         source.ssrc,

@@ -25,6 +25,7 @@ class Subject(Protocol):
     """One server, from its start to its end; `name` is what figures call it."""
 
     name: str
+    parameters: dict[str, str | int | float]  # of its figures: version, settings; all there once it has started
 
     def start(self, cpu: int | None) -> None:
         """Start it on this core (None: on any), and wait until it answers."""
