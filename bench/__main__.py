@@ -3,8 +3,8 @@
 A scenario is a module of this package with `measure(quick: bool) -> Iterator[Figure]`; its docstring's first line is
 its description. `--quick` gives a rough answer within a minute or two. `--bars` compares with bars.toml afterwards,
 says what holds and what falls short on standard error, and exits with 1 if anything does. A run that shows the machine
-to be in no state to be measured on is void: that is said whether asked for or not, and the exit code is 2. `--only` is for those
-scenarios whose `measure` takes it: a part of what it would measure.
+to be in no state to be measured on is void: that is said whether asked for or not, and the exit code is 2. `--only` is
+for those scenarios whose `measure` takes it: a part of what it would measure.
 """
 
 import argparse

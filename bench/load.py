@@ -7,12 +7,12 @@ is from that stamp to the reading of the packet, so the generator's own sleep of
 for nothing again and sends no transport-wide feedback of what it receives.
 """
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.connection import check
 from bench.leg import Leg
-from media._engine import Load as Generator
 
 DRAIN_S = 0.3
 
@@ -93,12 +93,15 @@ class Result:
 
 
 class Load:
-    """Everybody; their handshakes are done. `port` is that of all legs' local addresses, and must be free again."""
+    """Everybody; their handshakes are done. The one port of their local addresses must be free again.
+
+    Raises ImportError where the native engine is not built.
+    """
 
     def __init__(self, legs: Sequence[Leg]) -> None:
         port = legs[0].local[1]
         assert all(leg.local[1] == port for leg in legs)
-        self._generator = Generator(legs, [check(leg.ice) for leg in legs], port)
+        self._generator = importlib.import_module("media._engine").Load(legs, [check(leg.ice) for leg in legs], port)
 
     def run(self, shape: Shape, seconds: float, rate: float = 1.0) -> None:
         """Send at `rate` times the pace of `shape`; counts go on from before."""
@@ -114,4 +117,4 @@ class Load:
         report = self._generator.report()
         report.update({name: ran[name] for name in ("sent", "late", "skipped", "arrived", "wall_s", "cpu_s")})
         names = Result.__dataclass_fields__
-        return Result(**{name: value for name, value in report.items() if name in names})  # type: ignore[arg-type]  # the generator gives counts as int
+        return Result(**{name: value for name, value in report.items() if name in names})

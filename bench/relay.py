@@ -5,6 +5,7 @@ the engine's own crypto and does nothing else: no RTCP, history, or lookup beyon
 keys are made up here and given to both sides.
 """
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -16,7 +17,6 @@ from bench.leg import Leg, Receiving, Sending
 from bench.participant import make_keys
 from bench.serve import START_S, sending, sources
 from bench.subject import Sample, cpu_s
-from media._engine import Relay
 from media.engine import Address, IceCredentials, SrtpKeys
 
 GCM_128 = 7  # its IANA number
@@ -25,7 +25,10 @@ _Pair = tuple[Address, Address, tuple[_Keys, _Keys] | None]
 
 
 class RelaySubject:
+    """Raises ImportError where the native engine is not built."""
+
     def __init__(self, *, srtp: bool, gso: bool = True) -> None:
+        importlib.import_module("media._engine")
         self.name = "relay-srtp" if srtp else "relay"
         self._srtp, self._gso = srtp, gso
         self.parameters: dict[str, str | int | float] = {}
@@ -84,7 +87,7 @@ def _serve(pipe: Connection, gso: bool, cpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
-    relay = Relay(["127.0.0.1"], 0, gso)
+    relay = importlib.import_module("media._engine").Relay(["127.0.0.1"], 0, gso)
     try:
         for first, second, keys in pipe.recv():
             relay.add_pair(first, second, keys)

@@ -24,6 +24,7 @@ def test_a_line_says_what_where_and_of_which_commit() -> None:
         ("a.cpu", "<=", 8, {}, False, "a.cpu: 9 µs, wanted <= 8: falls short, 1.12 of the bar (here)"),
         ("a.cpu", ">=", 8, {}, True, "a.cpu: 9 µs, wanted >= 8: holds, 1.12 of the bar (here)"),
         ("a.cpu", "<=", 8, {"users": 7}, False, "a.cpu: not measured (wanted <= 8; here)"),
+        ("a.cpu", "<=", 0, {"users": 20}, False, "a.cpu: 7.5 µs, wanted <= 0: falls short (here)"),
         ("a.loss", "<=", 8, {}, False, "a.loss: not measured (wanted <= 8; here)"),
     ],
 )
@@ -40,6 +41,13 @@ def test_bars_are_read_by_scenario(tmp_path: Path) -> None:
         '[[bar]]\nfigure="b.cpu"\ncomparison="<="\nvalue=8\nsource="here"\n'
     )
     assert bars("a", file) == [Bar("a.cpu", "<=", 8, "here")]
+
+
+def test_a_bar_may_name_its_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "bars.toml"
+    file.write_text('[[bar]]\nfigure="joins.cpu"\ncomparison="<="\nvalue=3\nsource="here"\nbench="storm"\n')
+    assert bars("storm", file) == [Bar("joins.cpu", "<=", 3, "here", bench="storm")]
+    assert bars("joins", file) == []
 
 
 def test_the_bars_of_the_project_are_well_formed() -> None:

@@ -1,39 +1,75 @@
-"""The scenario itself, for half a second: real sockets, handshakes and packets; and when its figures count."""
+"""What `forward` makes of its trials, and which of its parts are chosen."""
+
+from typing import Any
 
 import pytest
 
 from bench import forward
+from bench.figure import BARS, Bar, bars
+from bench.load import Result
+from bench.trial import Trial
 
 
-def test_two_users_see_each_other() -> None:
-    run = forward._run(users=2, faster=1.0, seconds=0.5, cpus=[])
-    assert run.packets_s > 0
-    assert run.cpu_us > 0
-    assert run.refused == 0
-    assert run.delays_s
+def trial(arrived: int, cpu_s: float = 1.0) -> Trial:
+    counts: dict[str, Any] = dict.fromkeys(Result.__dataclass_fields__, 0)
+    # the counts that matter here; everything else is 0
+    counts |= {"arrived": arrived, "sent": arrived, "expected": arrived, "received": arrived}
+    return Trial(Result(**{**counts, "wall_s": 1.0, "cpu_s": 0.5}), cpu_s)
+
+
+def test_ratios_are_medians_of_what_each_round_gave() -> None:
+    trials: forward.Trials = {
+        ("saturated", "native"): [trial(80), trial(30), trial(90)],
+        ("saturated", "relay"): [trial(100), trial(60), trial(100)],
+        ("light", "native"): [trial(100, 1.0), None],
+        ("light", "janus"): [trial(100, 6.0), trial(100, 7.0)],
+    }
+    found = {figure.name: (figure.value, figure.parameters["runs"]) for figure in forward.ratios(trials)}
+    assert found == {"forward.ratio.relay": (0.8, 3), "forward.ratio.light_janus": (pytest.approx(6.0), 1)}
+
+
+def test_figures_leave_out_what_failed() -> None:
+    trials: forward.Trials = {("visits", "native"): [trial(100), None, trial(300), trial(200)]}
+    figures = list(forward.figures(trials, {"native": {"seconds": 3.0}}))
+    packets = next(figure for figure in figures if figure.name == "forward.packets")
+    expected = {"scenario": "visits", "server": "native", "runs": 3, "seconds": 3.0}
+    assert (packets.value, packets.parameters) == (200, expected)
+
+
+def test_every_bar_of_forward_has_a_figure_that_can_be_measured() -> None:
+    scenarios = {(scenario.name, server) for stage in forward.STAGES for scenario in stage.scenarios
+                 for server in scenario.servers}  # fmt: skip
+    trials: forward.Trials = {key: [trial(100)] for key in scenarios}
+    figures = [*forward.figures(trials, {}), *forward.ratios(trials)]
+    unjudged = [bar.judge(figures)[1] for bar in bars("forward", BARS) if "not measured" in bar.judge(figures)[1]]
+    assert unjudged == []
+
+
+@pytest.mark.parametrize(("relay", "srtp", "void"), [(250, 180, []), (249, 180, [250]), (300, 179, [180])])
+def test_a_run_is_void_where_the_machine_does_not_reach_its_limits(relay: int, srtp: int, void: list[int]) -> None:
+    trials: forward.Trials = {
+        ("saturated", "relay"): [trial(relay * 1000)],
+        ("saturated", "relay-srtp"): [trial(srtp * 1000)],
+    }
+    figures = list(forward.figures(trials, {}))
+    conditions: list[Bar] = [bar for bar in bars("forward", BARS) if bar.void]
+    assert [bar.value / 1000 for bar in conditions if not bar.judge(figures)[0]] == void
 
 
 @pytest.mark.parametrize(
-    ("offered_s", "loss", "core", "refused", "void"),
+    ("only", "left"),
     [
-        (388, 0.0, 0.1, 0, False),
-        (300, 0.0, 0.1, 0, True),  # the senders fell behind
-        (388, 0.1, 0.3, 0, True),  # lost, and not for want of the engine's core
-        (300, 0.4, 0.97, 0, False),  # as much as the engine can
-        (388, 0.0, 0.1, 1, True),
+        (["light"], {("light", "native"), ("light", "janus"), ("light", "janus-openssl")}),
+        (["relay", "saturated"], {("saturated", "relay")}),
+        (["janus"], {("light", "janus"), ("clean", "janus")}),
     ],
 )
-def test_what_does_not_count(offered_s: float, loss: float, core: float, refused: int, void: bool) -> None:
-    assert forward._Run(5.0, offered_s, 300.0, loss, core, refused=refused).void(2 * forward.PACKETS_S) is void
+def test_parts_are_chosen_by_scenario_and_server(only: list[str], left: set[tuple[str, str]]) -> None:
+    chosen = forward.chosen(only)
+    found = {(scenario.name, server) for stage in chosen for scenario in stage.scenarios for server in scenario.servers}
+    assert found == left
 
 
-def test_a_slot_that_got_nothing_lost_all_that_was_sent() -> None:
-    one, other = forward._User(0, 1.0), forward._User(1, 1.0)
-    one.socket.close()
-    other.socket.close()
-    other.participant.sources[0].packets_sent = 7
-    other.forget()
-    other.participant.sources[0].packets_sent += 50
-    one.slots[forward.SLOT_SSRC["video"]].note(65535)
-    one.slots[forward.SLOT_SSRC["video"]].note(1)
-    assert one.expected(other) == 50 + 3
+def test_an_unknown_part_is_refused() -> None:
+    with pytest.raises(ValueError, match="no scenario or server nothing"):
+        forward.chosen(["nothing", "relay"])

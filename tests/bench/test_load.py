@@ -1,0 +1,76 @@
+"""The load generator for a moment, against real servers: nothing is lost, and delays are what a loopback's can be."""
+
+import importlib
+import os
+from collections.abc import Callable
+
+import pytest
+
+from bench.load import Load, Shape
+from bench.relay import RelaySubject
+from bench.serve import EngineSubject
+from bench.subject import Subject, addresses, free_port
+from bench.trial import Session
+
+try:
+    importlib.import_module("media._engine")
+except ImportError:
+    if os.environ.get("CI"):
+        raise
+    pytest.skip("the native engine is not built", allow_module_level=True)
+
+GENTLE = Shape(video_packets_s=40, audio_packets_s=20, key_frame_s=0.2)
+
+
+def relay() -> Subject:
+    return RelaySubject(srtp=False)
+
+
+def relay_srtp() -> Subject:
+    return RelaySubject(srtp=True)
+
+
+def reference() -> Subject:
+    return EngineSubject("reference")
+
+
+@pytest.mark.parametrize("make", [relay, relay_srtp, reference], ids=["relay", "relay-srtp", "reference"])
+@pytest.mark.parametrize("burst", [False, True], ids=["singles", "frames"])
+def test_what_is_sent_arrives_once_and_in_order(make: Callable[[], Subject], burst: bool) -> None:
+    shape = Shape(video_packets_s=40, audio_packets_s=20, burst=burst)
+    with Session(make(), rooms=2, size=2, cpu=None) as session:
+        trial = session.run(shape, rate=1.0, seconds=0.5, warm_up_s=0.3)
+    result = trial.result
+    assert result.sent >= 4 * 0.4 * 60
+    assert (result.received, result.duplicates, result.reordered, result.silent) == (result.expected, 0, 0, 0)
+    assert result.expected >= result.sent
+    assert result.checked > 0
+    assert (result.refused, result.strange, result.overflowed) == (0, 0, 0)
+    assert 1e-6 < result.p50_s <= result.p99_s <= result.p999_s < 0.5
+    assert trial.cpu_s > 0
+
+
+def test_a_room_of_three_receives_two_others_each() -> None:
+    with Session(EngineSubject("reference"), rooms=1, size=3, cpu=None) as session:
+        result = session.run(GENTLE, rate=1.0, seconds=0.5, warm_up_s=0.3).result
+    assert result.received == result.expected
+    assert result.arrived == pytest.approx(2 * result.sent, rel=0.1)
+    assert (result.refused, result.strange, result.silent) == (0, 0, 0)
+
+
+def test_what_is_not_forwarded_is_missed() -> None:
+    subject = RelaySubject(srtp=True)
+    subject.start(None)
+    try:
+        legs = subject.connect(1, addresses(free_port()))
+        load = Load(legs)
+        load.run(GENTLE, 0.2)
+        load.reset()
+        subject.stop()
+        load.run(GENTLE, 0.3)
+        result = load.drain(GENTLE, 0.05)
+    finally:
+        subject.stop()
+    assert result.silent == 4
+    assert (result.received, result.loss) == (0, 1.0)
+    assert result.expected == result.sent > 0
