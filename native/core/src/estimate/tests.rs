@@ -240,6 +240,12 @@ fn heavy_loss_brings_it_down() {
 }
 
 #[test]
+fn with_some_loss_it_stays() {
+    let outcome = run(Scenario { rate: |_| 1e6, loss: 0.08, ..CALM });
+    assert!(outcome.estimates[2..].iter().all(|one| (300.0..1500.0).contains(one)), "{:.0?}", outcome.estimates);
+}
+
+#[test]
 fn who_sends_too_much_all_the_same_is_told_the_rate_that_passes() {
     let outcome = run(Scenario { camera: 1500.0, obeys: false, ..CALM });
     assert!(outcome.overflown > 1000);
@@ -252,6 +258,32 @@ fn it_follows_a_dip_within_seconds_and_recovers_after_it() {
     let estimates = run(Scenario { rate, ..CALM }).estimates;
     assert!(estimates[22..30].iter().all(|one| *one < 330.0), "{estimates:.0?}");
     assert!(estimates[50..].iter().all(|one| *one > 1200.0), "{estimates:.0?}");
+}
+
+#[test]
+fn what_passes_without_trouble_is_proven_at_once() {
+    let rate = |now: f64| if now < 20.0 { 300.0 } else { 1500.0 };
+    let estimates = run(Scenario { rate, camera: 1000.0, obeys: false, ..CALM }).estimates;
+    assert!(estimates[5..20].iter().all(|one| *one < 300.0), "{estimates:.0?}");
+    assert!(estimates[24..].iter().all(|one| *one > 850.0), "{estimates:.0?}");
+}
+
+#[test]
+fn a_loss_that_proves_late_is_taken_back() {
+    let mut estimator = Estimator::default();
+    let feedback = |base_sequence, count, deltas| TransportFeedback {
+        sender: Ssrc(1),
+        media: Ssrc(2),
+        base_sequence,
+        reference_time: 100,
+        count,
+        deltas,
+    };
+    (0..40).for_each(|number| estimator.sent(Sequence(number), 1000, 1.0));
+    estimator.feedback(&feedback(0, 0, (0..40).map(|number| (number % 2 == 1).then_some(8)).collect()), 1.1);
+    assert!((estimator.loss() - 0.5).abs() < 1e-9);
+    (0..20).for_each(|late| estimator.feedback(&feedback(2 * late, late as u8 + 1, vec![Some(200)]), 1.1));
+    assert!(estimator.loss().abs() < 1e-9);
 }
 
 #[test]

@@ -221,6 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_of_an_earlier_group_is_ignored() {
+        let mut trend = DelayTrend::default();
+        for (sent, arrived) in [(1.0, 1.02), (0.99, 1.05), (1.001, 1.021)] {
+            trend.packet(sent, arrived);
+        }
+        let group = trend.group.unwrap();
+        assert_eq!((group.began, group.arrived), (1.0, 1.021));
+    }
+
+    #[test]
     fn a_slope() {
         assert!((slope(&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]) - 2.0).abs() < 1e-12);
         assert!(slope(&[(1.0, 1.0), (1.0, 3.0)]).abs() < 1e-12);
