@@ -22,6 +22,7 @@ from media.engine import (
     SourceLost,
     Speakers,
     SrtpKeys,
+    Tapped,
     UpId,
     UpParameters,
 )
@@ -30,7 +31,8 @@ from media.ice import Address, Path
 from media.speaker import INTERVAL_S as SPEAKER_INTERVAL_S
 from media.speaker import SpeakerDetector
 from media.srtp import Srtp
-from media.uptrack import LOST_S, UpTrack
+from media.tap import Taps
+from media.uptrack import LOST_S, UpStream, UpTrack
 
 SETTLE_INTERVAL_S = 0.25  # how often slots look again at which stream to show
 MAX_PATHS = 16  # authenticated pairs of one participant; oldest out
@@ -41,6 +43,7 @@ class Core:
 
     def __init__(self) -> None:
         self.events = Events()
+        self.taps = Taps()
         self.transmits: list[tuple[bytes, Path]] = []
         self._counters: Counter[str] = Counter()
         self._ids = 0
@@ -124,12 +127,21 @@ class Core:
         if endpoint is not None:
             endpoint.cap(bitrate_bps)
 
+    def tap(self, up: UpId, on: bool) -> None:
+        track = self._ups.get(up)
+        if track is not None:
+            track.tapped = on
+
+    def tapped(self) -> list[Tapped]:
+        return [tapped for tapped in self.taps.take() if tapped.up in self._ups]
+
     def counters(self) -> Counter[str]:
         """Of everyone present and of what belongs to nobody; those of who has left are kept in the sum."""
         total = Counter(self._counters)
         for endpoint in self._endpoints.values():
             total.update(endpoint.counters)
         total["events_dropped"] = self.events.dropped
+        total["tap_dropped"] = self.taps.dropped
         total["peers"], total["ups"], total["downs"] = len(self._endpoints), len(self._ups), len(self._downs)
         total["ufrags"], total["paths"] = len(self._by_ufrag), len(self._by_path)
         total["voices"] = self._speakers.voices
@@ -215,6 +227,8 @@ class Core:
             self.events.put(SourceLost(track.id, False))
         if not endpoint.gate_open:
             return
+        if track.tapped:
+            self._tap(stream, packet, arrived_s)
         if not track.video:
             level = packet.extensions().get(track.level_id)
             if level:
@@ -237,6 +251,10 @@ class Core:
                     if slot.overtaken:
                         for behind in slot.catch_up(now):
                             receiver.send_rtp(behind)
+
+    def _tap(self, stream: UpStream, packet: rtp.Packet, arrived_s: float) -> None:
+        plain = bytes((packet.data[0] & ~rtp.PADDING,)) + packet.data[1 : packet.end]
+        self.taps.put(Tapped(stream.track.id, stream.rid, packet.seq, arrived_s, plain))
 
     def _on_rtcp(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
         for stream in endpoint.receive_rtcp(datagram, now):

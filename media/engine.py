@@ -5,6 +5,17 @@ from one sequence for all kinds and are never reused. Every event carries the id
 where paths are concerned, the generation of its ICE credentials, so that one that arrives late harms nothing.
 
 Times are monotonic floats in seconds, rates are bit/s, `up` is participant → server, `down` is server → participant.
+
+There are two engines. `media.reference` is the executable specification, `media.native` the fast one (Rust, a thread of
+its own), and what they send is the same byte for byte, in order, but for what only the native one has:
+
+- its own estimate of what a receiver can take, from transport-wide feedback: in `DownEstimate`, in place of REMB where
+  the receiver sends such feedback, and repairs are paced by it;
+- grouping: packets of a batch leave by receiver, each receiver's in order, as runs that the kernel cuts (UDP GSO). For
+  that, packets of a frame that are one byte shorter than the longest get one byte of RTP padding. What is kept for
+  repair, tapped and counted is without that byte, and so are repairs;
+- commands and events cross between threads: a command takes effect a moment after its call, in order with the other
+  calls; counters are as of now, gauges as of the last tick, at most 15 ms ago.
 """
 
 from collections.abc import Callable, Mapping
@@ -141,6 +152,21 @@ class Overrun:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """A packet as its sender sent it: plain RTP without padding, repairs put back. A number may come twice."""
+
+    up: UpId
+    rid: str  # empty without simulcast
+    sequence: int  # unwrapped, only ever growing with the sender's; a repair comes after younger ones
+    arrived_s: float
+    packet: bytes
+
+
+class EngineBusy(Exception):
+    """The engine is behind with what it was asked; a moment later it may not be."""
+
+
 Event = DtlsReceived | PathUp | PathDown | Speakers | SourceLost | DownEstimate | Overrun
 
 Counters = Mapping[str, int]
@@ -158,7 +184,7 @@ class Engine(Protocol):
     async def close(self) -> None: ...
 
     def listening(self) -> list[Address]:
-        """The local addresses bound, one port for all."""
+        """The local addresses bound, one port for all; none when the engine is closed or has failed."""
         ...
 
     def wake(self, callback: Callable[[], None]) -> None:
@@ -169,7 +195,9 @@ class Engine(Protocol):
         """Take what has happened since the last call, in order; bounded, `Overrun` says what was dropped."""
         ...
 
-    def add_peer(self, ice: IceCredentials) -> PeerId: ...
+    def add_peer(self, ice: IceCredentials) -> PeerId:
+        """Raises EngineBusy while the engine can't take anybody new."""
+        ...
 
     def restart(self, peer: PeerId, ice: IceCredentials) -> Generation:
         """Open a second generation beside the first; the first ends 5 s after the second nominates."""
@@ -201,6 +229,17 @@ class Engine(Protocol):
 
     def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
         """Ask the sender to stay below (REMB, repeated each second); None lets it go."""
+        ...
+
+    def tap(self, up: UpId, on: bool) -> None:
+        """Copy what comes on a line from now on while its sender's gate is open, for `tapped`; or stop that."""
+        ...
+
+    def tapped(self) -> list[Tapped]:
+        """Take what was copied since the last call, in order of arrival; nothing of lines removed meanwhile.
+
+        Bounded: fetch it several times a second, or the newest is dropped and counted (`tap_dropped`).
+        """
         ...
 
     def counters(self) -> Counters:

@@ -25,6 +25,7 @@ from media.engine import (
     IceCredentials,
     PeerId,
     SrtpKeys,
+    Tapped,
     UpId,
     UpParameters,
 )
@@ -119,6 +120,12 @@ class ReferenceEngine:
 
     def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
         self._core.cap(peer, bitrate_bps)
+
+    def tap(self, up: UpId, on: bool) -> None:
+        self._core.tap(up, on)
+
+    def tapped(self) -> list[Tapped]:
+        return self._core.tapped()
 
     def counters(self) -> Counters:
         counters = self._core.counters()

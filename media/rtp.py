@@ -12,6 +12,7 @@ from media.payload import Vp8, Vp9
 Seq = int  # unwrapped, ≥ 0
 
 MAX_BYTES = 1500  # of a datagram
+PADDING = 0x20  # in the first octet: the packet ends with some
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
@@ -82,7 +83,7 @@ class Packet:
         if at > size:
             raise ValueError("RTP header is truncated")
         self.payload_at = at
-        if first & 0x20:
+        if first & PADDING:
             # the last octet counts itself; SRTP leaves it in the plain packet
             if size == at or not data[-1] or data[-1] > size - at:
                 raise ValueError("RTP padding is malformed")

@@ -145,6 +145,7 @@ class UpTrack:
         self.slots: list[DownTrack] = []
         self.streams: dict[str, UpStream] = {}  # by rid, "" without
         self.lost = False
+        self.tapped = False  # what comes is copied for a recorder
         self.level_id = parameters.extensions.get(rtp.AUDIO_LEVEL, 0)
         self.mid = parameters.mid.encode()
 

@@ -27,6 +27,14 @@ FORBIDDEN = [
     f"{one}{two}" for one, two in [("pypi.", "org"), ("pythonhosted.", "org"), ("npmjs.", "org"), ("/work/", "main")]
 ]
 
+# where the native engine names what it counts
+NATIVE_COUNTERS = {
+    "core/src/counter.rs": r'(?m)^    [A-Z]\w+ = "(\w+)",$',
+    "src/engine.rs": r'"([a-z_]+)"',
+    "src/python_engine.rs": r'\("([a-z_]+)", self',
+    "src/tally.rs": r"(?m)^    (\w+),$",
+}
+
 
 def _named(kind: type[errors.DomainError]) -> list[type[errors.DomainError]]:
     return [one for child in kind.__subclasses__() for one in (child, *_named(child))]
@@ -63,6 +71,8 @@ def test_every_error_code_is_explained(code: str) -> None:
 def test_every_counter_of_the_engine_has_its_row() -> None:
     code = "".join(file.read_text() for file in (ROOT / "media").glob("*.py"))
     names = set(re.findall(r'counters\["(\w+)"\]', code)) | set(MediaPlane(ReferenceEngine(())).counters())
+    native = {path: (ROOT / "native" / path).read_text() for path in NATIVE_COUNTERS}
+    names.update(name for path, pattern in NATIVE_COUNTERS.items() for name in re.findall(pattern, native[path]))
     rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
     assert names <= set(re.findall(r"`(\w+)`", "".join(rows)))
 

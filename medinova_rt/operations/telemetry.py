@@ -53,11 +53,16 @@ FIELDS = frozenset(
 GAUGES = frozenset(
     {
         "jobs.running",
+        "media.commands_high_water",
+        "media.commands_waiting",
         "media.downs",
+        "media.events_high_water",
         "media.handshakes_under_way",
+        "media.history_bytes",
         "media.paths",
         "media.peers",
         "media.rooms",
+        "media.streams",
         "media.ufrags",
         "media.ups",
         "media.voices",

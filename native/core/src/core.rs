@@ -135,6 +135,12 @@ impl Core {
         }
     }
 
+    /// Whether there is something to be sent.
+    #[must_use]
+    pub fn has_packets(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     /// Encrypt what is to be sent and return it; with `group`, as runs for UDP GSO.
     pub fn seal(&mut self, group: bool) -> &Outbox<EndpointKey> {
         let padded = self.outbox.seal(group, &mut self.endpoints);

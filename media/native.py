@@ -1,0 +1,243 @@
+"""The native engine: `media._engine` behind the Protocol, and its core behind the methods of `media.core.Core`.
+
+Importing this fails with ImportError where the engine was not built along. The engine's thread starts with `open` and
+ends with `close`; it never waits for Python, nor Python for it. What it has to tell lies in a bounded queue whose
+descriptor the event loop watches.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from media import _engine
+from media.engine import (
+    Address,
+    Counters,
+    DownEstimate,
+    DownId,
+    DownParameters,
+    DtlsReceived,
+    EngineBusy,
+    Event,
+    Generation,
+    IceCredentials,
+    Overrun,
+    PathDown,
+    PathUp,
+    PeerId,
+    SourceLost,
+    Speakers,
+    SrtpKeys,
+    Tapped,
+    UpId,
+    UpParameters,
+)
+from media.events import Events
+from media.ice import Address as SocketAddress
+from media.ice import Path
+
+_EVENTS: dict[str, Callable[..., Event]] = {
+    kind.__name__: kind for kind in (DtlsReceived, PathUp, PathDown, Speakers, SourceLost, DownEstimate, Overrun)
+}
+
+
+class NativeEngine:
+    """`addresses` are local ones to listen on, IPv4 or IPv6, by one socket; port 0 takes a free one.
+
+    `gso=False` has each datagram leave by itself, as for a network that the kernel can't cut runs for.
+    """
+
+    name = "native"
+
+    def __init__(self, addresses: Sequence[str] = ("127.0.0.1",), port: int = 0, *, gso: bool = True) -> None:
+        self._addresses = list(addresses)
+        self._port = port
+        self._gso = gso
+        self._opened: _engine.Engine | None = None
+        self._held = Events()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._opened = _engine.Engine(self._addresses, self._port, self._gso)
+        self._loop.add_reader(self._opened.fileno(), self._gather)
+
+    async def close(self) -> None:
+        """Return when the thread has ended, within a few ms, and its port is free."""
+        if self._opened is not None and self._loop is not None:
+            self._loop.remove_reader(self._opened.fileno())
+            self._loop = None
+            self._opened.close()
+
+    def listening(self) -> list[Address]:
+        return [] if self._opened is None or self.failed else self._opened.listening()
+
+    @property
+    def failed(self) -> str | None:
+        """What the engine's thread died of, if it did: a text of our own code."""
+        return None if self._opened is None else self._opened.failed()
+
+    @property
+    def thread_id(self) -> int:
+        """As in /proc/self/task; 0 until the thread has begun."""
+        return self._engine.thread_id()
+
+    def wake(self, callback: Callable[[], None]) -> None:
+        def soon() -> None:
+            if self._loop is not None:
+                self._loop.call_soon(callback)
+
+        self._held.wake = soon
+
+    def events(self) -> list[Event]:
+        self._gather()
+        return self._held.take()
+
+    def add_peer(self, ice: IceCredentials) -> PeerId:
+        peer = self._engine.add_peer(ice)
+        if peer is None:
+            raise EngineBusy("too many commands wait for the engine")
+        return PeerId(peer)
+
+    def restart(self, peer: PeerId, ice: IceCredentials) -> Generation:
+        return Generation(self._engine.restart(peer, ice))
+
+    def remove(self, what: PeerId | UpId | DownId) -> None:
+        self._engine.remove(what)
+
+    def gate(self, peer: PeerId, open: bool) -> None:
+        self._engine.gate(peer, open)
+
+    def send_dtls(self, peer: PeerId, datagram: bytes) -> None:
+        self._engine.send_dtls(peer, datagram)
+
+    def set_keys(self, peer: PeerId, keys: SrtpKeys) -> None:
+        self._engine.set_keys(peer, keys)
+
+    def add_up(self, peer: PeerId, track: UpParameters) -> UpId:
+        return UpId(self._engine.add_up(peer, track))
+
+    def add_down(self, peer: PeerId, slot: DownParameters) -> DownId:
+        return DownId(self._engine.add_down(peer, slot))
+
+    def route(self, down: DownId, up: UpId | None, rid: str | None = None) -> None:
+        self._engine.route(down, up, rid)
+
+    def ask_key_frame(self, up: UpId) -> None:
+        self._engine.ask_key_frame(up)
+
+    def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
+        self._engine.cap(peer, bitrate_bps)
+
+    def tap(self, up: UpId, on: bool) -> None:
+        self._engine.tap(up, on)
+
+    def tapped(self) -> list[Tapped]:
+        self._gather()
+        return _read_tapped(self._engine.tapped())
+
+    def counters(self) -> Counters:
+        return Counter(self._engine.counters())
+
+    def peer_counters(self, peer: PeerId) -> Counters:
+        return Counter(self._engine.peer_counters(peer))
+
+    @property
+    def _engine(self) -> _engine.Engine:
+        assert self._opened is not None, "the engine is not open"
+        return self._opened
+
+    def _gather(self) -> None:
+        for event in _read(self._engine.events()):
+            self._held.put(event)
+
+
+class NativeCore:
+    """The core in virtual time, as `media.core.Core`; `group` has what it sends grouped and padded, as for UDP GSO."""
+
+    def __init__(self, *, group: bool = False) -> None:
+        self._core = _engine.Core()
+        self._group = group
+        self.transmits: list[tuple[bytes, Path]] = []
+        self.events = _Events(self._core)
+
+    def add_peer(self, ice: IceCredentials) -> PeerId:
+        return PeerId(self._core.add_peer(ice))
+
+    def restart(self, peer: PeerId, ice: IceCredentials) -> Generation:
+        return Generation(self._core.restart(peer, ice))
+
+    def remove(self, what: PeerId | UpId | DownId, now: float) -> None:
+        self._core.remove(what, now)
+        self._seal()
+
+    def gate(self, peer: PeerId, open: bool, now: float) -> None:
+        self._core.gate(peer, open, now)
+        self._seal()
+
+    def send_dtls(self, peer: PeerId, datagram: bytes) -> None:
+        self._core.send_dtls(peer, datagram)
+        self._seal()
+
+    def set_keys(self, peer: PeerId, keys: SrtpKeys) -> None:
+        self._core.set_keys(peer, keys)
+
+    def add_up(self, peer: PeerId, track: UpParameters) -> UpId:
+        return UpId(self._core.add_up(peer, track))
+
+    def add_down(self, peer: PeerId, slot: DownParameters) -> DownId:
+        return DownId(self._core.add_down(peer, slot))
+
+    def route(self, down: DownId, up: UpId | None, rid: str | None, now: float) -> None:
+        self._core.route(down, up, rid, now)
+        self._seal()
+
+    def ask_key_frame(self, up: UpId) -> None:
+        self._core.ask_key_frame(up)
+
+    def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
+        self._core.cap(peer, bitrate_bps)
+
+    def tap(self, up: UpId, on: bool) -> None:
+        self._core.tap(up, on)
+
+    def tapped(self) -> list[Tapped]:
+        return _read_tapped(self._core.tapped())
+
+    def counters(self) -> Counter[str]:
+        return Counter(self._core.counters())
+
+    def peer_counters(self, peer: PeerId) -> Counter[str]:
+        return Counter(self._core.peer_counters(peer))
+
+    def handle(
+        self, datagram: bytes, local: SocketAddress, remote: SocketAddress, now: float, arrived_s: float | None = None
+    ) -> None:
+        self._core.handle(datagram, local, remote, now, now if arrived_s is None else arrived_s)
+        self._seal()
+
+    def tick(self, now: float) -> None:
+        self._core.tick(now)
+        self._seal()
+
+    def _seal(self) -> None:
+        self.transmits += self._core.transmits(self._group)
+
+
+class _Events:
+    """As `media.events.Events`, for reading."""
+
+    def __init__(self, core: _engine.Core) -> None:
+        self._core = core
+
+    def take(self) -> list[Event]:
+        return _read(self._core.events())
+
+
+def _read(events: list[tuple[str, tuple[Any, ...]]]) -> list[Event]:
+    return [_EVENTS[name](*fields) for name, fields in events]
+
+
+def _read_tapped(tapped: list[tuple[int, str, int, float, bytes]]) -> list[Tapped]:
+    return [Tapped(UpId(up), rid, sequence, arrived_s, packet) for up, rid, sequence, arrived_s, packet in tapped]
