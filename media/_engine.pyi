@@ -99,7 +99,7 @@ class Relay:
     """Passes datagrams from one address to another: what the engine is measured against, in the same shell.
 
     `gso` is for UDP GRO as well; `batch` messages are read at once, and naps last up to `nap_s`. Keys are those of each
-    side: profile (its IANA number), what it sends with, what it receives with; with them RTP is unprotected and protected.
+    side, as a server sees them (`media.engine.SrtpKeys`); with them RTP is unprotected and protected.
     """
 
     def __new__(
@@ -115,7 +115,7 @@ class Relay:
         self,
         first: tuple[str, int],
         second: tuple[str, int],
-        keys: tuple[tuple[int, bytes, bytes], tuple[int, bytes, bytes]] | None = None,
+        keys: tuple[object, object] | None = None,
     ) -> None: ...
     def start(self) -> None: ...
     def address(self) -> tuple[str, int]: ...

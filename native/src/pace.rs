@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Of a nap, at the lightest load.
 pub const MAX_NAP: Duration = Duration::from_micros(500);
 /// Datagrams of one batch from which on there is no nap.
-pub const BUSY_BATCH: usize = 96;
+pub const BUSY_BATCH: usize = 48;
 /// Between ticks while datagrams come.
 pub const TICK_S: f64 = 0.001;
 /// Between ticks when none came for this long.
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn naps_shrink_to_nothing_as_batches_grow() {
-        let naps = [0, 1, 48, 95, 96, 1000].map(|datagrams| nap(MAX_NAP, datagrams).as_micros());
-        assert_eq!(naps, [500, 494, 250, 5, 0, 0]);
+        let naps = [0, 1, 24, 47, 48, 1000].map(|datagrams| nap(MAX_NAP, datagrams).as_micros());
+        assert_eq!(naps, [500, 489, 250, 10, 0, 0]);
     }
 
     #[test]

@@ -161,8 +161,11 @@ impl Plane for Relay {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::net::{SocketAddr, UdpSocket};
     use std::time::Duration;
+
+    use medinova_core::parameters::{SrtpKeys, SrtpProfile};
+    use medinova_core::srtp::MAX_OVERHEAD;
 
     use super::*;
     use crate::run::{Running, Settings};
@@ -195,5 +198,52 @@ mod tests {
             }
         }
         assert_eq!((refused.unknown.get(), refused.refused.get(), running.failed()), (1, 0, None));
+    }
+
+    fn address(last: u8) -> Address {
+        SocketAddr::from(([127, 1, 0, last], 9)).into()
+    }
+
+    fn keys(first: u8) -> SrtpKeys {
+        SrtpKeys { profile: SrtpProfile::AeadAes128Gcm, up: vec![first; 28], down: vec![first + 1; 28] }
+    }
+
+    /// As the participant sees them.
+    fn turned(keys: SrtpKeys) -> SrtpKeys {
+        SrtpKeys { up: keys.down, down: keys.up, ..keys }
+    }
+
+    #[test]
+    fn rtp_is_unprotected_and_protected_and_nothing_else_passes() {
+        let refused = Arc::<Refused>::default();
+        let srtp = Box::new([keys(1), keys(5)].map(|keys| Srtp::new(&keys).unwrap()));
+        let mut relay =
+            Relay::new(Arc::clone(&refused), [Pair { addresses: [address(1), address(2)], keys: Some(srtp) }]);
+        let [mut first, mut second] = [keys(1), keys(5)].map(|keys| Srtp::new(&turned(keys)).unwrap());
+        let path = Path { local: address(9), remote: address(1) };
+        // over the end of the cycle, with a straggler behind it
+        for (number, index) in [(65534_u16, 65534), (0, 65536), (65535, 65535), (1, 65537)] {
+            let mut packet = vec![0x80, 96, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9, 1, 2, 3];
+            packet[2..4].copy_from_slice(&number.to_be_bytes());
+            let plain = packet.clone();
+            packet.resize(plain.len() + MAX_OVERHEAD, 0);
+            assert!(first.reserve(Ssrc(9), index));
+            let length = first.protect(&mut packet, plain.len(), index).unwrap();
+            for _ in 0..2 {
+                relay.handle(&mut packet.clone()[..length], path, 0.0, 0.0); // the second time it is replayed
+            }
+            let outbox = relay.seal(true);
+            let sent: Vec<_> = outbox.runs().collect();
+            let &[(run, &[piece])] = sent.as_slice() else { panic!("not one datagram") };
+            assert_eq!(run.path, Path { local: address(9), remote: address(2) });
+            let mut got = outbox.arena()[piece.start..piece.start + piece.length].to_vec();
+            let size = second.unprotect(&mut got).unwrap();
+            assert_eq!(got[..size], plain, "{number}");
+            relay.clear();
+        }
+        for strange in [&[][..], &[0x80, 200], &[0x80; 40], &[0x80, 96, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9]] {
+            relay.handle(&mut strange.to_vec(), path, 0.0, 0.0);
+        }
+        assert_eq!((relay.has_packets(), refused.refused.get()), (false, 8));
     }
 }

@@ -14,8 +14,13 @@ use super::{Pair, Refused, Relay as Plane};
 use crate::run::{Running, Settings};
 use crate::socket::{Options, Socket};
 
-/// Profile as its IANA number, what this side sends, what it receives; key and salt concatenated.
-type Keys = (u16, Vec<u8>, Vec<u8>);
+/// `media.engine.SrtpKeys` of one side.
+#[derive(FromPyObject)]
+struct Keys {
+    profile: String,
+    up: Vec<u8>,
+    down: Vec<u8>,
+}
 
 /// A relay between pairs of addresses; with keys, one that unprotects and protects.
 #[pyclass]
@@ -106,12 +111,12 @@ fn address((ip, port): (String, u16)) -> PyResult<Address> {
     Ok(Address::from((ip, port)))
 }
 
-fn srtp((profile, up, down): Keys) -> PyResult<Srtp> {
-    let profile = match profile {
-        1 => SrtpProfile::Aes128CmSha1_80,
-        7 => SrtpProfile::AeadAes128Gcm,
-        8 => SrtpProfile::AeadAes256Gcm,
-        _ => return Err(PyValueError::new_err("not an SRTP profile")),
+fn srtp(Keys { profile, up, down }: Keys) -> PyResult<Srtp> {
+    let profile = match profile.as_str() {
+        "SRTP_AEAD_AES_128_GCM" => SrtpProfile::AeadAes128Gcm,
+        "SRTP_AEAD_AES_256_GCM" => SrtpProfile::AeadAes256Gcm,
+        "SRTP_AES128_CM_SHA1_80" => SrtpProfile::Aes128CmSha1_80,
+        _ => return Err(PyValueError::new_err("no such SRTP profile")),
     };
     Srtp::new(&SrtpKeys { profile, up, down }).map_err(PyValueError::new_err)
 }
