@@ -57,8 +57,12 @@ class Videoroom:
         self._socket.close()
 
     def versions(self) -> dict[str, str]:
+        """Return those of Janus and of the libraries that packets pass through."""
         info = self._ask([{"janus": "info"}])[0]
-        return {"janus": info["version_string"], **info["dependencies"]}
+        return {
+            "janus": info["version_string"],
+            **{name: info["dependencies"][name] for name in ("libnice", "libsrtp")},
+        }
 
     def connect(self, rooms: int, addresses: Iterator[Address], size: int, profile: Profile) -> list[Leg]:
         """Open the rooms and connect everybody; each participant's publisher comes before its subscriber.

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 PACKETS = 20
 
 
-def _janus(openssl: bool, profile: Profile = "SRTP_AES128_CM_SHA1_80") -> Iterator[Janus]:
+def _janus(openssl: bool, profile: Profile = "SRTP_AEAD_AES_128_GCM") -> Iterator[Janus]:
     janus = Janus(openssl=openssl, profile=profile)
     janus.start(None)
     yield janus
@@ -123,6 +123,8 @@ def test_the_libsrtp_is_the_one_it_says(janus: Janus, debian: Janus) -> None:
     assert _libraries(debian)
     assert _libraries(debian).isdisjoint(own)
     assert janus.parameters["libsrtp"] == debian.parameters["libsrtp"]
+    assert str(janus.parameters["crypto"]).startswith("OpenSSL 3.")
+    assert str(debian.parameters["crypto"]).startswith("NSS ")
 
 
 def test_it_leaves_nothing(janus: Janus) -> None:
