@@ -22,7 +22,8 @@ from media.engine import SrtpKeys
 from media.rtcp import is_rtcp
 from media.srtp import Srtp
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+if (_MISSING := missing()) is not None:
+    pytest.skip(_MISSING, allow_module_level=True)
 
 PACKETS = 20
 
