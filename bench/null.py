@@ -21,6 +21,7 @@ from media.engine import (
     PathUp,
     PeerId,
     SrtpKeys,
+    Tapped,
     UpId,
     UpParameters,
 )
@@ -106,6 +107,12 @@ class NullEngine:
 
     def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
         pass
+
+    def tap(self, up: UpId, on: bool) -> None:
+        pass
+
+    def tapped(self) -> list[Tapped]:
+        return []
 
     def counters(self) -> Counters:
         return {}

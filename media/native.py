@@ -6,11 +6,12 @@ descriptor the event loop watches.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from media import _engine
+import media._engine as _engine
 from media.engine import (
     Address,
     Counters,
@@ -37,6 +38,8 @@ from media.events import Events
 from media.ice import Address as SocketAddress
 from media.ice import Path
 
+log = logging.getLogger(__name__)
+
 _EVENTS: dict[str, Callable[..., Event]] = {
     kind.__name__: kind for kind in (DtlsReceived, PathUp, PathDown, Speakers, SourceLost, DownEstimate, Overrun)
 }
@@ -56,6 +59,7 @@ class NativeEngine:
         self._gso = gso
         self._opened: _engine.Engine | None = None
         self._held = Events()
+        self._mourned = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
@@ -149,6 +153,9 @@ class NativeEngine:
         return self._opened
 
     def _gather(self) -> None:
+        if self.failed and not self._mourned:
+            self._mourned = True
+            log.error("the native engine has failed")  # its thread has said on standard error where
         for event in _read(self._engine.events()):
             self._held.put(event)
 

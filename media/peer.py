@@ -19,6 +19,7 @@ from media.engine import (
     DownEstimate,
     DownId,
     Engine,
+    EngineBusy,
     Generation,
     IceCredentials,
     PeerId,
@@ -170,13 +171,17 @@ class Peer:
         """Have the peer in the engine, under credentials that go with the offer's."""
         if offer.ice_ufrag == self._ice.remote_ufrag:
             return
-        self._ice = IceCredentials(secrets.token_hex(4), secrets.token_hex(16), offer.ice_ufrag)
+        ice = IceCredentials(secrets.token_hex(4), secrets.token_hex(16), offer.ice_ufrag)
         if self._id is None:
+            try:
+                self._id = self._site.engine.add_peer(ice)
+            except EngineBusy as error:
+                raise OfferError("the server is busy") from error
             self._fingerprints = offer.fingerprints
-            self._id = self._site.engine.add_peer(self._ice)
             self._site.peers[self._id] = self
         else:
-            self._site.engine.restart(self._id, self._ice)
+            self._site.engine.restart(self._id, ice)
+        self._ice = ice
 
     def _transport(self) -> Transport:
         return Transport(

@@ -16,6 +16,8 @@ from msgspec import Meta, Struct
 PREFIX = "MEDINOVA_"
 DEFAULT_PORT = 8080
 
+NOT_OURS = frozenset({"MEDINOVA_REQUIRE_NATIVE"})  # setup.py's: no setting of the server, and no typing error
+
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -76,6 +78,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         Literal["VP8", "VP9", "H264", "AV1"],
         _about("The video codec used when everybody in a visit can decode it.", "VP8, VP9, H264 or AV1"),
     ] = "VP8"
+    engine: Annotated[
+        Literal["auto", "native", "reference"],
+        _about(
+            "What moves media: the native engine, the reference one, or (auto) the native one if it was built along.",
+            "auto, native or reference",
+        ),
+    ] = "auto"
     service_key: Annotated[
         str, _about("The bearer key of the REST API. Empty: made at first start in DATA/service.key.", _KEY)
     ] = ""
@@ -129,7 +138,7 @@ _TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Return the settings of `environ`, where an empty value counts as absent; raises SettingError."""
-    given = {name: value.strip() for name, value in environ.items() if name.startswith(PREFIX)}
+    given = {name: value.strip() for name, value in environ.items() if name.startswith(PREFIX) and name not in NOT_OURS}
     for name in given:
         if name not in FIELDS:
             raise SettingError(_unknown(name))

@@ -50,7 +50,7 @@ FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS)
 
 JOBS = web.AppKey("jobs", Jobs)
 PLANE = web.AppKey("plane", MediaPlane)
-ENGINE = web.AppKey("engine", ReferenceEngine)
+ENGINE = web.AppKey("engine", Engine)
 HUB = web.AppKey("hub", Hub)
 
 
@@ -67,7 +67,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     store = SqliteStore(data / DATABASE, FINDS)
     work = Jobs(store, utc_now)
     links = Links((settings.secret or _key(data / "secret.key")).encode())
-    engine = ReferenceEngine(addresses.bound, settings.media_port)
+    engine, health.engine_why = _engine(settings, addresses)
     plane = MediaPlane(engine, _preference(settings.video_codec), _announced(settings, addresses))
     held = Visits(store, work.wake)
     hub = Hub(store, links, held, plane, counters, utc_now)
@@ -208,6 +208,23 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _engine(settings: Settings, addresses: MediaAddresses) -> tuple[Engine, str]:
+    """Return the engine, and why it is the reference engine if nobody asked for that."""
+    why = ""
+    if settings.engine != "reference":
+        try:
+            from media.native import NativeEngine
+
+            return NativeEngine(addresses.bound, settings.media_port), why
+        except ModuleNotFoundError:
+            why = "the native engine was not built along"
+        except ImportError:
+            why = "the native engine does not load here"
+        if settings.engine == "native":
+            raise CannotStart(f"MEDINOVA_ENGINE: {why}; docs/operations.md says how to get it.")
+    return ReferenceEngine(addresses.bound, settings.media_port), why
+
+
 def _preference(first: str) -> tuple[str, ...]:
     return (first, *(codec for codec in VIDEO_CODECS if codec != first))
 
@@ -223,7 +240,7 @@ def _announced(settings: Settings, addresses: MediaAddresses) -> list[Address] |
 
 async def _bound(engine: Engine) -> None:
     if not engine.listening():
-        raise Unavailable("the media port is not bound")
+        raise Unavailable("the media port is not bound, or the engine has failed")
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
@@ -268,6 +285,7 @@ def _start_line(health: Health) -> dict[str, object]:
         "url": health.url,
         "version": health.version,
         "engine": health.engine,
+        **({"engine_why": health.engine_why} if health.engine_why else {}),
         "media_port": health.media_port,
         "addresses": health.media_addresses,
     }

@@ -18,6 +18,7 @@ class Readiness(Struct, frozen=True, kw_only=True):
     version: str
     url: str
     engine: str
+    engine_why: str  # it is the reference engine, though nobody asked for that; else empty
     media_port: int
     media_addresses: Sequence[str]
     parts: dict[str, Literal["ok", "failing"]]
@@ -31,6 +32,7 @@ class Health:
         self.url = url
         self.phase: Phase = "starting"
         self.engine = ""
+        self.engine_why = ""
         self.media_port = 0
         self.media_addresses: tuple[str, ...] = ()
         self._parts: dict[str, Callable[[], Awaitable[object]]] = {}
@@ -46,6 +48,7 @@ class Health:
             version=self.version,
             url=self.url,
             engine=self.engine,
+            engine_why=self.engine_why,
             media_port=self.media_port,
             media_addresses=self.media_addresses,
             parts={part: "ok" if ok else "failing" for part, ok in zip(self._parts, works, strict=True)},

@@ -29,6 +29,7 @@ FIELDS = frozenset(
         "counter",
         "duration_ms",
         "engine",
+        "engine_why",
         "event",
         "generation",
         "job",

@@ -1,9 +1,11 @@
 //! The Python module `media._engine`; `media/_engine.pyi` is its contract.
 
+use std::io;
+
 use medinova_core::counter::Counters;
 use medinova_core::event::Event;
 use medinova_core::tap::Tapped;
-use pyo3::exceptions::PyKeyError;
+use pyo3::exceptions::{PyKeyError, PyOSError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
@@ -25,6 +27,15 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
 impl From<Unknown> for PyErr {
     fn from(unknown: Unknown) -> Self {
         PyKeyError::new_err(unknown.0)
+    }
+}
+
+/// An `OSError` with its `errno`, which the conversion of pyo3 leaves out.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+pub fn os_error(error: io::Error) -> PyErr {
+    match error.raw_os_error() {
+        Some(number) => PyOSError::new_err((number, error.to_string())),
+        None => PyOSError::new_err(error.to_string()),
     }
 }
 

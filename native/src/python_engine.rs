@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::command::Command;
 use crate::desk::Desk;
 use crate::engine::{Board, Engine as Plane, Notice};
-use crate::python::{dict, event, tapped};
+use crate::python::{dict, event, os_error, tapped};
 use crate::python_parameters::{Down, Ice, Keys, Up};
 use crate::run::{Running, Settings};
 use crate::socket::{Options, Socket};
@@ -42,13 +42,13 @@ impl Engine {
     #[new]
     fn new(addresses: Vec<String>, port: u16, gso: bool) -> PyResult<Self> {
         let addresses: Vec<IpAddr> = addresses.into_iter().map(|address| address.parse()).collect::<Result<_, _>>()?;
-        let socket = Socket::open(&addresses, port, Options::default())?;
+        let socket = Socket::open(&addresses, port, Options::default()).map_err(os_error)?;
         let port = socket.port();
         let plane = Plane::default();
         let (counters, board) = (plane.counters(), plane.board());
         let settings = Settings { gso, commands: MAX_COMMANDS, ..Settings::default() };
         Ok(Self {
-            running: Running::start(plane, socket, settings)?,
+            running: Running::start(plane, socket, settings).map_err(os_error)?,
             desk: Desk::new(counters),
             taps: Taps::default(),
             own: Counters::default(),

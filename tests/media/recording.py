@@ -14,6 +14,7 @@ from media.engine import (
     IceCredentials,
     PeerId,
     SrtpKeys,
+    Tapped,
     UpId,
     UpParameters,
 )
@@ -114,6 +115,12 @@ class Recording:
 
     def cap(self, peer: PeerId, bitrate_bps: int | None) -> None:
         self.caps[peer] = bitrate_bps
+
+    def tap(self, up: UpId, on: bool) -> None:
+        assert up in self.ups
+
+    def tapped(self) -> list[Tapped]:
+        return []
 
     def counters(self) -> Counters:
         return {"packets_in": 0}

@@ -71,9 +71,7 @@ class Scenario:
             sources.append(camera(ssrc=ssrc + 10, codec=codec))
             sources[-1].picture_bits = self.random.choice((7, 15))
             sources[-1].names_itself = self.random.random() < 0.9
-        person = self.visit.add(
-            sources, admitted=self.random.random() < 0.8, profile=self.random.choice(PROFILES)
-        )
+        person = self.visit.add(sources, admitted=self.random.random() < 0.8, profile=self.random.choice(PROFILES))
         person.participant.asks_again = self.random.random() < 0.8
 
     def one(self) -> Person:

@@ -1,6 +1,5 @@
 """A visit in virtual time: fake participants over a simulated network, through an engine's core."""
 
-import os
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
@@ -10,6 +9,7 @@ from bench.sources import Source, camera, microphone
 from media.core import Core
 from media.engine import DownId, DownParameters, Event, IceCredentials, PeerId, UpId
 from media.rtp import Packet
+from tests.media.engines import native
 from tests.netem import Link, Network
 
 SERVER = ("192.0.2.1", 7000)
@@ -17,18 +17,7 @@ STEP_S = 0.005
 TICK_S = 0.015
 
 
-def _engines() -> dict[str, Any]:
-    """The cores by name; without the native engine built, which is a failure in CI, the reference alone."""
-    try:
-        from media.native import NativeCore
-    except ImportError:
-        if "CI" in os.environ:
-            raise
-        return {"reference": Core}
-    return {"reference": Core, "native": NativeCore}
-
-
-ENGINES = _engines()
+ENGINES: dict[str, Callable[[], Any]] = {"reference": Core, "native": lambda: native().NativeCore()}
 
 
 def credentials(number: int, generation: int = 0) -> IceCredentials:

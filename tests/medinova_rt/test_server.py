@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import stat
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,9 @@ from medinova_rt.config import Settings, load
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import GAUGES
 from medinova_rt.server import CannotStart, running
+from tests.media.engines import best, native
 
+NOT_BUILT = "the native engine was not built along"
 SEATS = [{"role": "clinician", "name": "Dr. Ada"}, {"role": "patient", "name": "Ben"}]
 
 
@@ -53,7 +56,8 @@ async def test_ready_says_what_is_announced(tmp_path: Path, session: aiohttp.Cli
             "status": "ready",
             "version": app[call.HEALTH].version,
             "url": app[call.SETTINGS].public_url,
-            "engine": "reference",
+            "engine": app[server.ENGINE].name,
+            "engine_why": app[call.HEALTH].engine_why,
             "media_port": port,
             "media_addresses": ["127.0.0.1"],
             "parts": {"store": "ok", "jobs": "ok", "media": "ok"},
@@ -75,6 +79,45 @@ async def test_the_start_line_says_the_same(tmp_path: Path, caplog: pytest.LogCa
         said.media_port,
         said.media_addresses,
     )
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference", "native"])
+async def test_the_engine_asked_for_runs(tmp_path: Path, engine: str) -> None:
+    if engine == "native":
+        native()
+    async with running(settings(tmp_path, ENGINE=engine)) as app:
+        said = await app[call.HEALTH].readiness()
+        assert said.engine == app[server.ENGINE].name == (best() if engine == "auto" else engine)
+        assert said.engine_why == ("" if said.engine == engine or said.engine == "native" else NOT_BUILT)
+
+
+async def test_without_the_native_engine_the_reference_engine_runs_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "media.native", None)
+    with caplog.at_level(logging.INFO, "medinova_rt.server"):
+        async with running(settings(tmp_path)) as app:
+            said = await app[call.HEALTH].readiness()
+    line: Any = ours(caplog)[0]
+    assert (said.engine, said.engine_why) == (line.engine, line.engine_why) == ("reference", NOT_BUILT)
+
+
+async def test_a_native_engine_asked_for_and_missing_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "media.native", None)
+    with pytest.raises(CannotStart, match="MEDINOVA_ENGINE: the native engine was not built along"):
+        async with running(settings(tmp_path, ENGINE="native")):
+            pass
+
+
+async def test_a_server_whose_engine_has_failed_is_not_ready(
+    tmp_path: Path, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(settings(tmp_path)) as app:
+        monkeypatch.setattr(app[server.ENGINE], "listening", list)  # as tests/media/test_native.py shows
+        status, said = await ask(session, app, "GET", "/readyz")
+    assert (status, said["status"], said["parts"]["media"]) == (503, "failing", "failing")
 
 
 async def test_a_second_start_keeps_keys_and_visits(tmp_path: Path, session: aiohttp.ClientSession) -> None:
