@@ -34,6 +34,8 @@ class Agreement:
     def __init__(self, preference: Sequence[str]) -> None:
         self._preference = tuple(preference)
         self._better_since: float | None = None
+        self._abilities: Sequence[Set[Codec]] = ()  # as of the last update, and the best for them
+        self._best: Codec | None = None
         self.codec: Codec | None = None
 
     @property
@@ -47,7 +49,9 @@ class Agreement:
 
     def update(self, abilities: Sequence[Set[Codec]], now: float) -> Codec | None:
         """Take in what those present can do; return the codec in force from now on."""
-        best = choose(self._preference, abilities)
+        if abilities != self._abilities:
+            self._abilities, self._best = abilities, choose(self._preference, abilities)
+        best = self._best
         usable = self.codec is not None and all(self.codec in ability for ability in abilities)
         if best is None or best == self.codec:
             self._better_since = None

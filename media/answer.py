@@ -9,6 +9,7 @@ telephone lying on its side; without it the sender turns the picture before it e
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from media.codecs import OfferedCodec
 from media.engine import Address, DownParameters, Kind, UpParameters
@@ -122,7 +123,7 @@ def write(offer: Offer, accepted: Mapping[str, Accepted], transport: Transport) 
 
 
 def _common(
-    section: Section, codecs: Sequence[OfferedCodec], extensions: Mapping[str, Extension], feedback: Sequence[str]
+    section: Section, codecs: Sequence[OfferedCodec], extensions: Mapping[str, Extension], feedback: tuple[str, ...]
 ) -> Iterator[str]:
     payload_types = [str(number) for one in codecs for number in (one.payload_type, one.rtx) if number is not None]
     yield f"m={section.media} 9 {section.protocol} {' '.join(payload_types)}"
@@ -132,11 +133,15 @@ def _common(
     yield "a=rtcp-rsize"
     for uri, extension in extensions.items():
         yield f"a=extmap:{extension.id}{_REVERSED[extension.direction]} {uri}"
-    for one in codecs:
-        yield from _codec(one, feedback)
+    yield _codecs(tuple(codecs), feedback)
 
 
-def _codec(one: OfferedCodec, feedback: Sequence[str]) -> Iterator[str]:
+@lru_cache(maxsize=256)  # the least recently used out: as for codecs, twice, for ups and for slots
+def _codecs(codecs: tuple[OfferedCodec, ...], feedback: tuple[str, ...]) -> str:
+    return "\r\n".join(line for one in codecs for line in _codec(one, feedback))
+
+
+def _codec(one: OfferedCodec, feedback: tuple[str, ...]) -> Iterator[str]:
     number = one.payload_type
     channels = f"/{one.channels}" if one.channels > 1 else ""
     yield f"a=rtpmap:{number} {one.codec.name}/{one.clock_rate}{channels}"

@@ -35,6 +35,10 @@ class OfferedCodec:
     feedback: frozenset[str]  # "nack", "nack pli", "ccm fir", "goog-remb", "transport-cc", …
     rtx: int | None  # payload number of its retransmissions (RFC 4588)
 
+    def __hash__(self) -> int:
+        """Tables go by lists of codecs, in which the numbers differ; all fields would take longer than what is kept."""
+        return self.payload_type
+
 
 def accept_up(
     offered: Sequence[OfferedCodec], preference: Sequence[str], wanted: Codec | None = None

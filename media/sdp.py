@@ -1,12 +1,15 @@
 """SDP offers of browsers, read in one pass (RFC 8866, RFC 9429, RFC 8843, RFC 8853).
 
+Nine of ten lines say codecs and header extensions, the same for every slot of every browser of one version: such a
+block is known by its text, and only the lines around it are looked at one by one.
+
 Reads what an SFU decides by and nothing else. Unknown lines, attributes, extensions, codecs and media are left out, or
 end up in a section that the answer rejects; only what can't be answered at all is a ValueError. All text of the offer
 that the answer repeats is checked here, so the answer can't be made to say anything else.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -97,7 +100,7 @@ def _offer(top: "_Scan", first: "_Scan", sections: tuple[Section, ...]) -> Offer
         raise ValueError("SDP has no ICE credentials")
     if (first.setup or top.setup) not in _SETUPS:
         raise ValueError("SDP does not let us be the DTLS server")
-    fingerprints = tuple(first.fingerprints or top.fingerprints)
+    fingerprints = first.fingerprints or top.fingerprints
     if not fingerprints:
         raise ValueError("SDP has no usable certificate fingerprint")
     return Offer(ufrag, password, fingerprints, sections)
@@ -107,70 +110,114 @@ class _Scan:
     """What the lines of one section say, before it is known what of it counts."""
 
     def __init__(self, text: str) -> None:
-        self.mid = self.ufrag = self.password = self.setup = self.simulcast = ""
+        block, text = _cut(text, _CAPABILITY_LINES, _read_capabilities)
+        capabilities = [block] if block else []
+        block, text = _cut(text, _EXTENSION_LINES, _read_extensions)
+        extensions = [block] if block else []
         self.direction: Direction | None = None
-        self.rtcp_mux = self.bundle_only = False
-        self.bundle: list[str] = []
-        self.fingerprints: list[tuple[str, str]] = []
         self.rids: list[str] = []
-        self.capabilities: list[str] = []
-        self.extensions: list[str] = []
         self.sources: list[str] = []
+        self._fingerprints: list[str] = []
+        self._said: dict[str, str] = {}
         lines = text.splitlines() or [""]
         self.media_line = lines[0]
         if max(map(len, lines)) > MAX_LINE:
             raise ValueError("SDP line is too long")
         for line in lines:
-            head = line[:5]  # enough to tell the many lines that come per codec from the few that come once
+            head = line[:5]  # enough to tell the lines that come many times from the few that come once
             if head in _CAPABILITY and (head != "a=rtc" or line[6:8] == "-f"):
-                self.capabilities.append(line)
+                capabilities.append(line)
             elif head == "a=ext":
-                self.extensions.append(line)
+                if line[8:9] == ":":
+                    extensions.append(line)
             elif head == "a=ssr":
                 self.sources.append(line)
             elif head in _ONCE:
                 self._attribute(line)
+        self.capabilities, self.extensions = "\n".join(capabilities), "\n".join(extensions)
+        said = self._said.get
+        self.mid, self.ufrag, self.password = said("mid", ""), said("ice-ufrag", ""), said("ice-pwd", "")
+        self.setup, self.simulcast = said("setup", ""), said("simulcast", "")
+        self.rtcp_mux, self.bundle_only = "rtcp-mux" in self._said, "bundle-only" in self._said
+        if "mid" in self._said and not _MID.match(self.mid):
+            raise ValueError("SDP mid is malformed")
+
+    @property
+    def bundle(self) -> list[str]:
+        """The mids of the first group of that kind."""
+        return self._said.get("group", "").split()[1:]
+
+    @property
+    def fingerprints(self) -> tuple[tuple[str, str], ...]:
+        """(hash, value) of those whose hash we know."""
+        found = [_FINGERPRINT.match(value) for value in self._fingerprints]
+        return tuple((one[1].lower(), one[2].upper()) for one in found if one and one[1].lower() in _HASHES)
 
     def _attribute(self, line: str) -> None:
         name, _, value = line[2:].rstrip().partition(":")
-        match name:
-            case "mid":
-                if not _MID.match(value):
-                    raise ValueError("SDP mid is malformed")
-                self.mid = value
-            case "ice-ufrag":
-                self.ufrag = value
-            case "ice-pwd":
-                self.password = value
-            case "setup":
-                self.setup = value
-            case "fingerprint":
-                found = _FINGERPRINT.match(value)
-                if found and found[1].lower() in _HASHES:
-                    self.fingerprints.append((found[1].lower(), found[2].upper()))
-            case "group":
-                if value.startswith("BUNDLE ") and not self.bundle:
-                    self.bundle = value.split()[1:]
-            case "rtcp-mux":
-                self.rtcp_mux = True
-            case "bundle-only":
-                self.bundle_only = True
-            case "rid":
-                rid, _, rest = value.partition(" ")
-                if rest.partition(" ")[0] == "send":
-                    self.rids.append(rid)
-            case "simulcast":
-                self.simulcast = value
-            case "sendrecv" | "sendonly" | "recvonly" | "inactive":
-                self.direction = name
-            case _:
-                pass
+        if name in _DIRECTIONS:
+            self.direction = cast(Direction, name)
+        elif name == "fingerprint":
+            self._fingerprints.append(value)
+        elif name == "rid":
+            rid, _, rest = value.partition(" ")
+            if rest.partition(" ")[0] == "send":
+                self.rids.append(rid)
+        elif name == "group":
+            if value.startswith("BUNDLE "):
+                self._said.setdefault(name, value)
+        else:
+            self._said[name] = value
 
 
+_DIRECTIONS = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
 _CAPABILITY = frozenset({"a=rtp", "a=fmt", "a=rtc"})
+_CAPABILITY_LINES = ("\na=rtpmap:", "\na=rtcp-fb:", "\na=fmtp:")
+_EXTENSION_LINES = ("\na=extmap:",)
 _ONCE = frozenset(
     {"a=mid", "a=ice", "a=set", "a=fin", "a=gro", "a=rtc", "a=bun", "a=rid", "a=sim", "a=sen", "a=rec", "a=ina"}
 )
+
+
+def _cut(text: str, starts: Sequence[str], read: Callable[[str], str]) -> tuple[str, str]:
+    """Return the one block of lines that start so, as `read`, and the text without it.
+
+    Nothing, and the text as it is, where there are other lines between them.
+    """
+    found = [at for start in starts if (at := text.find(start)) >= 0]
+    if not found:
+        return "", text
+    first = min(found)
+    last = text.find("\n", max([text.rfind(start) for start in starts]) + 1)
+    block, after = (text[first:], "") if last < 0 else (text[first:last], text[last:])
+    if "\na=mid:" in block:  # Firefox goes by the alphabet
+        return "", text
+    try:
+        return read(block), text[:first] + after
+    except LookupError:
+        return "", text
+
+
+@lru_cache(maxsize=128)  # the least recently used out; what raises is not kept
+def _read_capabilities(block: str) -> str:
+    lines = block.splitlines()[1:]
+    if not all(line[:5] in _CAPABILITY and (line[:5] != "a=rtc" or line[6:8] == "-f") for line in lines):
+        raise LookupError
+    return _checked(lines)
+
+
+@lru_cache(maxsize=128)
+def _read_extensions(block: str) -> str:
+    lines = block.splitlines()[1:]
+    if not all(line[:5] == "a=ext" for line in lines):
+        raise LookupError
+    return _checked(lines)
+
+
+def _checked(lines: Sequence[str]) -> str:
+    if max(map(len, lines)) > MAX_LINE:
+        raise ValueError("SDP line is too long")
+    return "\n".join(lines)
 
 
 def _section(scan: _Scan, bundled: bool, top: _Scan) -> Section:
@@ -194,8 +241,8 @@ def _section(scan: _Scan, bundled: bool, top: _Scan) -> Section:
         scan.mid,
         scan.direction or top.direction or "sendrecv",
         usable,
-        read_codecs(media, formats, "\n".join(scan.capabilities)) if usable else (),
-        _extensions("\n".join(scan.extensions)) if usable else {},
+        read_codecs(media, formats, scan.capabilities) if usable else (),
+        _extensions(scan.extensions) if usable else {},
         rids,
         paused,
         ssrcs,

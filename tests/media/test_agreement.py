@@ -36,6 +36,14 @@ def test_choose(what: str, preference: str, abilities: list[set[Codec]], choice:
     assert choose(preference.split(), abilities) == choice
 
 
+def test_the_same_abilities_again_change_nothing() -> None:
+    agreement = Agreement(["VP8", "H264"])
+    assert agreement.update([CHROMIUM, FIREFOX], 0.0) == VP8
+    assert agreement.update([CHROMIUM, FIREFOX], 1.0) == VP8
+    assert agreement.update([CHROMIUM, {BASELINE}], 2.0) == BASELINE
+    assert agreement.update([CHROMIUM, FIREFOX], 3.0) == VP8
+
+
 def test_change_at_once_and_back_with_hold() -> None:
     agreement = Agreement(["H264", "VP8"])
     steps = [

@@ -51,6 +51,34 @@ def test_join_offers(name: str) -> None:
     assert all(one.rtx is not None for one in camera.codecs if one.codec.name != "opus")
 
 
+def test_lines_mean_the_same_in_a_block_and_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [offer(name) for name in OFFERS]
+    in_blocks = [sdp.parse(text) for text in texts]
+    monkeypatch.setattr(sdp, "_cut", lambda text, starts, read: ("", text))
+    assert [sdp.parse(text) for text in texts] == in_blocks
+
+
+@pytest.mark.parametrize("line", ["a=rtpmap:96 VP8/90000\x85a=mid:1", "a=fmtp:96 a\ra=ice-ufrag:evil", "a=sendonly"])
+def test_a_block_with_other_lines_in_it_is_none(line: str) -> None:
+    text = f"audio\na=rtpmap:111 opus/48000\n{line}\na=fmtp:111 minptime=10\na=mid:0"
+    assert sdp._cut(text, sdp._CAPABILITY_LINES, sdp._read_capabilities) == ("", text)
+    assert sdp._Scan(text).capabilities.split("\n")[0] == "a=rtpmap:111 opus/48000"
+    assert "a=mid:0" not in sdp._Scan(text).capabilities
+
+
+@pytest.mark.parametrize("end", ["", "\r\na=mid:0\r\n"])
+def test_a_block_ends_with_its_last_line(end: str) -> None:
+    text = f"audio\r\na=rtpmap:111 opus/48000\r\na=fmtp:111 minptime=10{end}"
+    block, rest = sdp._cut(text, sdp._CAPABILITY_LINES, sdp._read_capabilities)
+    assert block == "a=rtpmap:111 opus/48000\na=fmtp:111 minptime=10"
+    assert rest.split() == ["audio", *end.split()]
+
+
+def test_a_block_is_bounded_line_by_line() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        sdp._Scan(f"audio\na=rtpmap:111 opus/48000\na=fmtp:111 {'x' * sdp.MAX_LINE}")
+
+
 def test_paused_layers_and_declared_ssrcs_differ_by_browser() -> None:
     chromium = sdp.parse(offer("chromium-156-join")).sections[1]
     assert chromium.paused == frozenset({"q", "h"})
