@@ -132,7 +132,8 @@ class Room:
 
     async def answer(self, name: Name, sdp: str) -> str:
         """Return the answer to an offer, the same for the same offer. Raises `OfferError`; then nothing has changed."""
-        async with self._site.turn:  # one at a time, so that a burst of joins leaves the loop room between two
+        async with self._site.turn:  # one at a time, so that a burst of joins leaves the loop room between two:
+            await asyncio.sleep(0)  # without a pause the turn would never be waited for
             participant = self._participants.get(name)
             if participant is None:
                 raise OfferError("not in the room")
@@ -250,7 +251,7 @@ class Room:
 
     def _peer_changed(self, participant: _Participant) -> None:
         peer = participant.peer
-        if peer is None:
+        if peer is None or (peer.connected == participant.told_connected and not peer.ended):
             return
         if peer.connected and not participant.told_connected:
             self._emit(Connected(participant.name))

@@ -371,6 +371,30 @@ async def test_offers_that_cannot_be_answered_change_nothing(house: House) -> No
         await house.room.answer(Name("nobody"), offer())
 
 
+async def test_a_burst_of_offers_leaves_the_loop_room_between_two(house: House) -> None:
+    order: list[str] = []
+    for name in "abc":
+        house.room.join(Name(name))
+
+    async def join(name: str) -> None:
+        await house.room.answer(Name(name), offer())
+        order.append(name)
+        asyncio.get_running_loop().call_soon(order.append, "others")
+
+    await asyncio.gather(*(join(name) for name in "abc"))
+    assert order[:5] == ["a", "others", "b", "others", "c"]
+
+
+async def test_a_path_without_keys_decides_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = await house.come("a")
+    settled: list[None] = []
+    monkeypatch.setattr(house.room, "_settle", lambda: settled.append(None))
+    house.engine.happen(PathUp(peer, Generation(0)))
+    assert not settled
+    house.plane._site.peers[peer]._key(KEYS)
+    assert len(settled) == 1
+
+
 async def test_peers_are_bounded() -> None:
     house = House(max_peers=1)
     await house.plane.open()
