@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from media.answer import Accepted, AcceptedUp, Transport, write
@@ -94,7 +95,7 @@ class Peer:
         self._ice = IceCredentials("", "", "")
         self._names = secrets.token_hex(4)  # tells this connection's CNAMEs from any other's
         self._session = secrets.randbits(62)
-        self._answered: dict[bytes, str] = {}  # the last offer's digest → its answer
+        self._answered: dict[bytes, Callable[[], str]] = {}  # the last offer's digest → what writes its answer
         self._version = 0
         self._ups: dict[Source, Up] = {}
         self._downs: dict[str, Down] = {}  # by mid, in the order of the offer
@@ -137,7 +138,7 @@ class Peer:
         """
         digest = hashlib.sha256(sdp.encode("utf-8", "surrogatepass")).digest()
         if digest in self._answered:
-            return self._answered[digest]
+            return self._answered[digest]()
         try:
             offer = parse(sdp)
         except ValueError as error:
@@ -152,9 +153,9 @@ class Peer:
         accepted: dict[str, Accepted] = {up.section.mid: up for up in ups.values()}
         accepted.update((mid, slot.accepted) for mid, slot in slots.items())
         self._version += 1
-        text = write(offer, accepted, self._transport())
-        self._answered = {digest: text}
-        return text
+        again = partial(write, offer, accepted, self._transport())  # pure; the text itself would be 20 kB of each peer
+        self._answered = {digest: again}
+        return again()
 
     def _check(self, offer: Offer, slots: Mapping[str, Slot]) -> None:
         if self._id is None:

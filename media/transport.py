@@ -52,6 +52,7 @@ class Certificate(RTCCertificate):
             self._context = super()._create_ssl_context(srtp_profiles)
             # a shared context would keep up to 20,480 sessions that no browser resumes
             self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            self._context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 16 kB that hardly anything comes through any more
         return self._context
 
     @cached_property
