@@ -84,8 +84,9 @@ class Host:
     async def leave(self, room: str, name: str) -> None:
         await self._ask({"do": "leave", "room": room, "name": name})
 
-    async def sample(self) -> Sample:
-        return msgspec.convert(await self._ask({"do": "sample"}), Sample)
+    async def sample(self, *, tidy: bool = False) -> Sample:
+        """Return what the server used so far; `tidy` has it collect its garbage before its memory is looked at."""
+        return msgspec.convert(await self._ask({"do": "sample", "tidy": tidy}), Sample)
 
     def connected(self, name: str) -> Awaitable[Any]:
         """Return what is done when the server says that `name` has a path and keys; ask before joining."""
@@ -119,6 +120,7 @@ class _Request(msgspec.Struct):
     room: str = ""
     name: str = ""
     sdp: str = ""
+    tidy: bool = False
 
 
 class _Server:
@@ -145,7 +147,7 @@ class _Server:
         elif request.do == "leave":
             self._leave(request)
         else:
-            value = self._sample()
+            value = self._sample(request.tidy)
         self._say({"number": request.number, "value": value})
 
     async def _join(self, request: _Request) -> str:
@@ -166,10 +168,11 @@ class _Server:
             room.close()
             del self._rooms[request.room]
 
-    def _sample(self) -> dict[str, Any]:
+    def _sample(self, tidy: bool) -> dict[str, Any]:
         at, cpu_s = time.monotonic(), _cpu_s()
         lags_s, self._lags_s = self._lags_s, []
-        gc.collect()
+        if tidy:
+            gc.collect()
         return {
             "at": at,
             "cpu_s": cpu_s,

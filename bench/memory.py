@@ -40,9 +40,9 @@ async def participants(engine: str, count: int, cpu: int | None = None) -> float
     """Return bytes of the whole process per participant."""
     async with Host(engine, cpu) as host:
         await leave(await join(host, WARM_UP))
-        before = (await host.sample()).rss
+        before = (await host.sample(tidy=True)).rss
         visitors = await join(host, count)
-        after = (await host.sample()).rss
+        after = (await host.sample(tidy=True)).rss
         for visitor in visitors:
             visitor.close()
     return (after - before) / count
@@ -55,7 +55,7 @@ async def churn(engine: str, rounds: int, each: int = ROUND, cpu: int | None = N
         for _ in range(rounds):
             await leave(await join(host, each, identity=identity))
             await asyncio.sleep(0.1)  # goodbyes are said, tasks end
-            sizes.append((await host.sample()).rss)
+            sizes.append((await host.sample(tidy=True)).rss)
     return sizes
 
 
