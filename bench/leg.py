@@ -40,3 +40,4 @@ class Leg:
     keys: SrtpKeys  # as the server sees it: `up` is what the participant sends with
     sends: tuple[Sending, ...] = ()
     receives: tuple[Receiving, ...] = ()
+    sealed: bool = True  # False: plain RTP, for a relay without crypto

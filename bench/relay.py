@@ -1,8 +1,8 @@
 """The relays as servers under test: the limit of one core without crypto, and with it.
 
-`relay` passes each datagram to the other address of its pair as it is. `relay-srtp` unprotects and protects RTP with
-the engine's own crypto and does nothing else: no RTCP, history, or lookup beyond the address. Neither shakes hands: the
-keys are made up here and given to both sides.
+`relay` passes each datagram to the other address of its pair as it is; it gets plain RTP, so that the generator can
+send more than it forwards. `relay-srtp` unprotects and protects RTP with the engine's own crypto and does nothing else:
+no RTCP, history, or lookup beyond the address. Neither shakes hands: the keys are made up here and given to both sides.
 """
 
 import importlib
@@ -19,9 +19,7 @@ from bench.serve import START_S, sending, sources
 from bench.subject import Sample, cpu_s
 from media.engine import Address, IceCredentials, SrtpKeys
 
-GCM_128 = 7  # its IANA number
-_Keys = tuple[int, bytes, bytes]
-_Pair = tuple[Address, Address, tuple[_Keys, _Keys] | None]
+_Pair = tuple[Address, Address, tuple[SrtpKeys, SrtpKeys] | None]
 
 
 class RelaySubject:
@@ -48,18 +46,15 @@ class RelaySubject:
         assert self._pipe is not None
         pairs, people = list[_Pair](), list[tuple[Address, SrtpKeys]]()
         for _ in range(rooms):
-            one, other = make_keys(), make_keys()
-            if not self._srtp:
-                other = SrtpKeys(one.profile, up=one.down, down=one.up)
             first, second = next(addresses), next(addresses)
-            keys = (GCM_128, one.up, one.down), (GCM_128, other.up, other.down)
-            pairs.append((first, second, keys if self._srtp else None))
+            one, other = make_keys(), make_keys()
+            pairs.append((first, second, (one, other) if self._srtp else None))
             people += [(first, one), (second, other)]
         self._pipe.send(pairs)
         if not self._pipe.poll(START_S):
             raise TimeoutError("the relay does not answer")
         remote: Address = self._pipe.recv()
-        return [_leg(number, local, remote, keys) for number, (local, keys) in enumerate(people)]
+        return [_leg(number, local, remote, keys, self._srtp) for number, (local, keys) in enumerate(people)]
 
     def sample(self) -> Sample:
         assert self._process is not None
@@ -75,12 +70,12 @@ class RelaySubject:
         self._process = self._pipe = None
 
 
-def _leg(number: int, local: Address, remote: Address, keys: SrtpKeys) -> Leg:
+def _leg(number: int, local: Address, remote: Address, keys: SrtpKeys, sealed: bool) -> Leg:
     ice = IceCredentials(f"server{number}", "nobody-looks-at-this", f"client{number}")
     other = number ^ 1
     sends: tuple[Sending, ...] = tuple(sending(source) for source in sources(number))
     receives = tuple(Receiving(source.kind, source.ssrc, source.payload_type, other) for source in sources(other))
-    return Leg(local, remote, ice, keys, sends, receives)
+    return Leg(local, remote, ice, keys, sends, receives, sealed)
 
 
 def _serve(pipe: Connection, gso: bool, cpu: int | None) -> None:

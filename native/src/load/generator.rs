@@ -52,7 +52,7 @@ pub struct Totals {
 struct Peer {
     local: u32,
     remote: SocketAddrV4,
-    srtp: Srtp,
+    srtp: Option<Srtp>,
     check: Vec<u8>,
     sources: Vec<usize>,
     sinks: Vec<Sink>,
@@ -94,7 +94,7 @@ impl Generator {
                     number
                 })
                 .collect();
-            let srtp = Srtp::new(&leg.keys()?)?;
+            let srtp = leg.keys()?.map(|keys| Srtp::new(&keys)).transpose()?;
             by_host[usize::from(leg.local()? as u16)] = at as u32;
             peers.push(Peer {
                 local: leg.local()?,
@@ -278,7 +278,7 @@ impl Generator {
         let (source, peer) = (&mut self.sources[number], &mut self.peers[at]);
         for _ in 0..packets {
             let room = &mut self.arena[end..];
-            if let Some(length) = source.packet(shape, now_ns, &mut peer.transport, &mut peer.srtp, room) {
+            if let Some(length) = source.packet(shape, now_ns, &mut peer.transport, peer.srtp.as_mut(), room) {
                 (end, segment) = (end + length, length);
             }
         }
@@ -312,7 +312,9 @@ impl Generator {
         }
         let room = &mut self.arena[start..start + ROOM];
         room[..compound.len()].copy_from_slice(&compound);
-        if let Some(length) = peer.srtp.protect_rtcp(room, compound.len()) {
+        let plain = compound.len();
+        let sealed = peer.srtp.as_mut().map_or(Some(plain), |srtp| srtp.protect_rtcp(room, plain));
+        if let Some(length) = sealed {
             self.queue(at, start, length, 0);
         }
     }
@@ -374,7 +376,8 @@ fn read_rtp(peer: &mut Peer, datagram: &mut [u8], now_ns: u64, totals: &mut Tota
     if !sink.note(sequence) {
         return;
     }
-    let Ok(length) = peer.srtp.unprotect(datagram) else {
+    let plain = datagram.len();
+    let Ok(length) = peer.srtp.as_mut().map_or(Ok(plain), |srtp| srtp.unprotect(datagram)) else {
         totals.refused += 1;
         return;
     };
@@ -389,7 +392,8 @@ fn read_rtp(peer: &mut Peer, datagram: &mut [u8], now_ns: u64, totals: &mut Tota
 
 /// Of what the server says only the wish for a key frame matters: PLI (RFC 4585 §6.3.1) and FIR (RFC 5104 §4.3.1).
 fn read_rtcp(peer: &mut Peer, sources: &mut [Source], datagram: &mut [u8], totals: &mut Totals) {
-    let Ok(length) = peer.srtp.unprotect_rtcp(datagram) else {
+    let plain = datagram.len();
+    let Ok(length) = peer.srtp.as_mut().map_or(Ok(plain), |srtp| srtp.unprotect_rtcp(datagram)) else {
         totals.refused += 1;
         return;
     };

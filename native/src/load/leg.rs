@@ -44,6 +44,7 @@ pub struct Leg {
     local: (String, u16),
     remote: (String, u16),
     keys: Keys,
+    sealed: bool,
     pub(super) sends: Vec<Sending>,
     pub(super) receives: Vec<Receiving>,
 }
@@ -100,8 +101,9 @@ impl Keys {
 }
 
 impl Leg {
-    pub(super) fn keys(&self) -> Result<SrtpKeys, String> {
-        self.keys.own()
+    /// None: it sends and receives plain RTP.
+    pub(super) fn keys(&self) -> Result<Option<SrtpKeys>, String> {
+        if self.sealed { self.keys.own().map(Some) } else { Ok(None) }
     }
 
     /// Its own address, as a number.

@@ -140,14 +140,14 @@ impl Source {
         self.rtp_time.wrapping_add((u128::from(now_ns) * u128::from(hz) / 1_000_000_000) as u32)
     }
 
-    /// Write the next packet, sealed, at the front of `room`; returns its size. Of the payload only what an SFU reads
+    /// Write the next packet at the front of `room`, sealed if there are keys; returns its size. Of the payload only what an SFU reads
     /// and the stamp are written: the rest is whatever lies there.
     pub fn packet(
         &mut self,
         shape: &Shape,
         now_ns: u64,
         transport: &mut u16,
-        srtp: &mut Srtp,
+        srtp: Option<&mut Srtp>,
         room: &mut [u8],
     ) -> Option<usize> {
         let audio = self.kind == Kind::Audio;
@@ -186,7 +186,7 @@ impl Source {
         let index = self.index;
         self.index += 1;
         self.place = if last { 0 } else { self.place + 1 };
-        srtp.protect(packet, length, index)
+        srtp.map_or(Some(length), |srtp| srtp.protect(packet, length, index))
     }
 
     fn begin_frame(&mut self, shape: &Shape, now_ns: u64) {

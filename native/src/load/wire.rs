@@ -57,6 +57,8 @@ impl Wire {
         wire.set(libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         wire.set(libc::SOL_UDP, libc::UDP_GRO, 1)?;
         wire.set(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+        // whole packets need no number to be put together by, and counting those is dear
+        wire.set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)?;
         for (forced, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)] {
             if wire.set(libc::SOL_SOCKET, forced, BUFFER_BYTES).is_err() {
                 wire.set(libc::SOL_SOCKET, plain, BUFFER_BYTES)?;
