@@ -2,26 +2,32 @@
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from bench.load import Load, Result, Shape
 from bench.subject import Subject, addresses, free_port
 
 WARM_UP_S = 1.0
+OFFERED_S = 1_000_000.0  # packets, by everybody together: more than any server forwards or the generator sends
 SETTLE_S = 0.3  # between two steps of a search
 MAX_LOSS = 0.001  # of what is called "without loss"
-STEPS = 6  # of a search: to 1 % of what it began with
+CLIMB = 1.2  # from one offered rate to the next
+PRECISION = 0.02  # of a search
 TRIES = 2  # of a step: what the machine does besides now and then loses packets too
+
+
+How = Literal["paced", "flooded", "saturated", "clean"]
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`rate` × the pace of `shape` from everybody, on these servers."""
+    """`shape` from everybody on these servers: at `rate` times its pace, or as fast as `how` says."""
 
     name: str
     shape: Shape
     servers: tuple[str, ...]
     rate: float = 1.0
+    how: How = "paced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class Session:
         self.subject = subject
         self._rooms, self._size, self._cpu = rooms, size, cpu
         self._load: Load | None = None
+        self._done: dict[tuple[How, Shape], Trial] = {}  # what searches begin with
 
     def __enter__(self) -> Self:
         try:
@@ -73,19 +80,53 @@ class Session:
         after = self.subject.sample()
         return Trial(load.drain(shape), after.cpu_s - before.cpu_s)
 
-    def without_loss(self, shape: Shape, ceiling: float, seconds: float) -> Trial:
-        """Search the highest rate without loss below `ceiling`, a rate at which packets are lost; return its trial."""
-        over = self.run(shape, ceiling, seconds)
-        reached = ceiling * over.result.arrived_s / max(1.0, over.result.offered_s)
-        low, high, best = 0.4 * reached, 1.1 * reached, over
-        if over.result.loss <= MAX_LOSS:
-            return over  # more than the generator offers
-        for _ in range(STEPS):
-            rate = (low + high) / 2
-            trials = (self.run(shape, rate, seconds, SETTLE_S) for _ in range(TRIES))
+    def measure(self, scenario: Scenario, seconds: float) -> Trial:
+        if scenario.how == "paced":
+            return self.run(scenario.shape, scenario.rate, seconds)
+        return self._search(scenario.how, scenario.shape, seconds)
+
+    def _search(self, how: How, shape: Shape, seconds: float) -> Trial:
+        """Each kind of search begins with what the one before it found; none is done twice."""
+        if (how, shape) not in self._done:
+            if how == "flooded":
+                found = self._offer(shape, OFFERED_S, seconds, WARM_UP_S)
+            elif how == "saturated":
+                found = self._saturate(shape, self._search("flooded", shape, seconds), seconds)
+            else:
+                found = self._without_loss(shape, self._search("saturated", shape, seconds), seconds)
+            self._done[how, shape] = found
+        return self._done[how, shape]
+
+    def _saturate(self, shape: Shape, flood: Trial, seconds: float) -> Trial:
+        """Return the trial in which most arrived.
+
+        Servers that are flooded may forward less than they can, because they ask again for what they couldn't take.
+        """
+        best, reached_s, step = flood, flood.result.arrived_s, CLIMB
+        while step > 1 + PRECISION and reached_s * step < flood.result.offered_s:
+            trial = self._offer(shape, reached_s * step, seconds)
+            if trial.result.arrived_s > best.result.arrived_s:
+                best, reached_s = trial, reached_s * step
+            else:
+                step = step**0.5  # that was too far
+        return best
+
+    def _without_loss(self, shape: Shape, most: Trial, seconds: float) -> Trial:
+        """Return the trial at the highest rate without loss; `most` itself where the generator can't offer more."""
+        if most.result.loss <= MAX_LOSS:
+            return most
+        best, low, high = most, 0.5 * most.result.arrived_s, 1.1 * most.result.arrived_s
+        while high - low > PRECISION * high:
+            offered_s = (low + high) / 2
+            trials = (self._offer(shape, offered_s, seconds) for _ in range(TRIES))
             clean = next((trial for trial in trials if trial.result.loss <= MAX_LOSS), None)
             if clean is None:
-                high = rate
+                high = offered_s
             else:
-                low, best = rate, clean
+                low, best = offered_s, clean
         return best
+
+    def _offer(self, shape: Shape, offered_s: float, seconds: float, warm_up_s: float = SETTLE_S) -> Trial:
+        """Have everybody together send so many packets a second."""
+        people = self._rooms * self._size
+        return self.run(shape, offered_s / shape.packets_s(people, people), seconds, warm_up_s)

@@ -1,35 +1,53 @@
-"""The search for the highest rate without loss, on a server that loses what is above its limit."""
+"""The search for what a server can take, on servers that lose what is above their limit."""
 
 import pytest
 
 from bench.load import Result, Shape
-from bench.subject import Subject
-from bench.trial import MAX_LOSS, Session, Trial
+from bench.trial import MAX_LOSS, Scenario, Session, Trial
+
+VIDEO = Shape(audio_packets_s=0)
 
 
 class Limited(Session):
-    """Forwards `limit` packets a second of the 10,000 that come at rate 1; `offers` at most are sent."""
+    """Forwards `limit` packets a second, and `flooded` when more than that come; at most `offers` are sent."""
 
-    def __init__(self, subject: Subject | None = None, limit: float = 0, offers: float = 1e9) -> None:
-        self.limit, self.offers, self.rates = limit, offers, list[float]()
+    def __init__(self, limit: float, flooded: float | None = None, offers: float = 300_000) -> None:
+        self._rooms, self._size, self._done = 50, 2, {}
+        self.limit, self.flooded, self.offers = limit, limit if flooded is None else flooded, offers
+        self.runs = 0
 
     def run(self, shape: Shape, rate: float, seconds: float, warm_up_s: float = 1.0) -> Trial:
-        self.rates.append(rate)
-        sent = int(min(10_000 * rate, self.offers) * seconds)
-        arrived = int(min(sent, self.limit * seconds))
+        self.runs += 1
+        offered = min(100 * 100 * rate, self.offers)
+        arrived = offered if offered <= self.limit else self.flooded
         counts = dict.fromkeys(Result.__dataclass_fields__, 0)
-        counts |= {"sent": sent, "expected": sent, "received": arrived, "arrived": arrived}
-        return Trial(Result(**{**counts, "wall_s": seconds}), 0.5)  # type: ignore[arg-type]  # a table of counts
+        sent, came = int(offered * seconds), int(arrived * seconds)
+        counts |= {"sent": sent, "expected": sent, "received": came, "arrived": came}
+        return Trial(Result(**{**counts, "wall_s": seconds, "cpu_s": 0.5}), 0.5)  # type: ignore[arg-type]  # a table
 
 
-@pytest.mark.parametrize("limit", [20_000, 55_000, 123_456])
-def test_the_highest_rate_without_loss_is_found(limit: int) -> None:
-    best = Limited(limit=limit).without_loss(Shape(), ceiling=48.0, seconds=1.0)
+@pytest.mark.parametrize(
+    ("limit", "flooded"), [(20_000, 20_000), (55_000, 50_000), (123_456, 40_000), (200_000, 9_000)]
+)
+def test_the_highest_rate_without_loss_is_found(limit: int, flooded: int) -> None:
+    session = Limited(limit, flooded)
+    best = session.measure(Scenario("clean", VIDEO, (), how="clean"), 1.0)
     assert best.result.loss <= MAX_LOSS
-    assert best.result.arrived_s == pytest.approx(limit, rel=0.02)
+    assert best.result.arrived_s == pytest.approx(limit, rel=0.05)
+
+
+def test_most_arrives_below_the_flood() -> None:
+    session = Limited(limit=100_000, flooded=50_000)
+    flood = session.measure(Scenario("flooded", VIDEO, (), how="flooded"), 1.0)
+    most = session.measure(Scenario("saturated", VIDEO, (), how="saturated"), 1.0)
+    assert flood.result.arrived_s == 50_000
+    assert 93_000 < most.result.arrived_s <= 100_000
+    runs = session.runs
+    assert session.measure(Scenario("saturated", VIDEO, (), how="saturated"), 1.0) is most
+    assert session.runs == runs
 
 
 def test_more_than_the_generator_offers_is_not_searched() -> None:
-    session = Limited(limit=500_000, offers=300_000)
-    assert session.without_loss(Shape(), 48.0, 1.0).result.arrived_s == 300_000
-    assert session.rates == [48.0]
+    session = Limited(limit=500_000)
+    assert session.measure(Scenario("clean", VIDEO, (), how="clean"), 1.0).result.arrived_s == 300_000
+    assert session.runs == 1
