@@ -120,15 +120,43 @@ impl Receiver {
                 continue;
             };
             let path = Path { local, remote: name.read(family) };
-            let waited = said.stamp_ns.map_or(0, |stamp| self.wall_ns.wrapping_sub(stamp));
-            let waited = if (0..MAX_WAIT_NS).contains(&waited) { waited } else { 0 };
-            let arrived = self.now - waited as f64 * 1e-9;
+            let arrived = self.now - waited_s(self.wall_ns, said.stamp_ns);
             if length == 0 {
                 pass(&mut [], path, arrived);
             }
             for datagram in place[..length].chunks_mut(segment) {
                 pass(datagram, path, arrived);
             }
+        }
+    }
+}
+
+/// How long a datagram waited in the kernel's queue. A stamp of the future, or too old, comes of a clock that was set.
+fn waited_s(wall_ns: i64, stamp_ns: Option<i64>) -> f64 {
+    let waited = stamp_ns.map_or(0, |stamp| wall_ns.saturating_sub(stamp));
+    if (0..MAX_WAIT_NS).contains(&waited) { waited as f64 * 1e-9 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_in_the_kernel_is_believed_within_a_second() {
+        let now = 1_700_000_000_000_000_000;
+        let cases = [
+            (None, 0),
+            (Some(now), 0),
+            (Some(now - 1_000_000), 1_000),
+            (Some(now - 999_999_000), 999_999),
+            (Some(now - 1_000_000_000), 0),
+            (Some(now + 1), 0),
+            (Some(0), 0),
+            (Some(i64::MIN), 0),
+            (Some(i64::MAX), 0),
+        ];
+        for (stamp, waited_us) in cases {
+            assert_eq!((waited_s(now, stamp) * 1e6).round() as i64, waited_us, "{stamp:?}");
         }
     }
 }

@@ -23,6 +23,8 @@ use crate::tally::Tally;
 
 /// Commands done between two batches, so that a storm of them holds no packet up.
 const COMMANDS_AT_ONCE: usize = 64;
+/// Between looks at what the kernel dropped: it costs a call.
+const LOOK_S: f64 = 1.0;
 /// Before events are offered again that could not be handed over.
 const RETRY: Duration = Duration::from_millis(1);
 
@@ -152,6 +154,7 @@ struct Loop<'a, P: Plane> {
     ticks: Ticks,
     commands: VecDeque<P::Command>,
     nap: Duration,
+    next_look: f64,
 }
 
 impl<'a, P: Plane> Loop<'a, P> {
@@ -162,6 +165,7 @@ impl<'a, P: Plane> Loop<'a, P> {
             ticks: Ticks::new(system::monotonic()),
             commands: VecDeque::new(),
             nap: settings.nap,
+            next_look: 0.0,
             plane,
             socket,
             shared,
@@ -175,6 +179,7 @@ impl<'a, P: Plane> Loop<'a, P> {
             self.obey(now);
             if self.ticks.due(now) {
                 self.plane.tick(now);
+                self.look(now);
             }
             self.send();
             let told = self.report();
@@ -223,6 +228,14 @@ impl<'a, P: Plane> Loop<'a, P> {
             let Some(command) = self.commands.pop_front() else { break };
             self.plane.obey(command, now);
             commands.done();
+        }
+    }
+
+    /// Count what the kernel dropped.
+    fn look(&mut self, now: f64) {
+        if now >= self.next_look {
+            self.next_look = now + LOOK_S;
+            self.shared.tally.receive_dropped.raise(self.socket.drops());
         }
     }
 

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use medinova_core::address::Address;
 
 use crate::control::{Family, Name, Said};
-use crate::system::{bind, bound_name, set_option, udp_socket};
+use crate::system::{bind, bound_name, receive_drops, set_option, udp_socket};
 
 /// Of each of the kernel's two queues; it grants what its limit allows, unless we may force it.
 pub const BUFFER_BYTES: libc::c_int = 4 << 20;
@@ -118,6 +118,12 @@ impl Socket {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Datagrams that came faster than they were taken, since `open`: the kernel dropped them.
+    #[must_use]
+    pub fn drops(&self) -> usize {
+        receive_drops(&self.fd).unwrap_or(0) as usize
     }
 
     /// Whether several datagrams may come as one message.

@@ -44,6 +44,16 @@ pub fn bound_name(socket: &OwnedFd, name: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Datagrams that the kernel dropped for want of room in a socket's queue, since it was opened.
+pub fn receive_drops(socket: &OwnedFd) -> io::Result<u32> {
+    let mut info = [0_u32; libc::SK_MEMINFO_DROPS as usize + 1];
+    let mut size = size_of_val(&info) as libc::socklen_t;
+    let place = info.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most `size` bytes to `info`, and the size to `size`.
+    checked(unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, place, &raw mut size) })?;
+    Ok(info[libc::SK_MEMINFO_DROPS as usize])
+}
+
 /// Wakes whoever polls its descriptor.
 #[derive(Debug)]
 pub struct Bell(OwnedFd);

@@ -60,6 +60,8 @@ tally! {
     gso_refused,
     /// Errors in place of datagrams.
     receive_errors,
+    /// Datagrams that came faster than they were taken; the kernel dropped them. Looked at once a second.
+    receive_dropped,
     /// Datagrams that can't be sent: no route, forbidden.
     send_errors,
     /// Datagrams for which the kernel's queue had no room.

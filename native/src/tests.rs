@@ -240,10 +240,23 @@ fn a_command_wakes_a_thread_that_sleeps() {
 
 #[test]
 fn what_the_kernel_merged_is_split_again() {
-    let from = Socket::open(&ips(&["127.0.0.1"]), 0, Options::default()).unwrap();
-    let to = Socket::open(&ips(&["127.0.0.1", "::1"]), 0, Options::default()).unwrap();
-    assert!(from.gso() && to.gro(), "this kernel has neither GSO nor GRO");
-    let path = Path { local: from.addresses()[0], remote: to.addresses()[0] };
+    let cases: &[Case] = &[
+        (&["127.0.0.1"], &[("127.0.0.1", "127.0.0.1")]),
+        (&["127.0.0.1", "127.1.2.3", "::1"], &[("127.1.2.3", "127.1.2.3"), ("127.0.0.1", "127.1.2.3"), ("::1", "::1")]),
+    ];
+    for (listen, pairs) in cases {
+        let [from, to] = [(), ()].map(|()| Socket::open(&ips(listen), 0, Options::default()).unwrap());
+        assert!(from.gso() && to.gro(), "this kernel has neither GSO nor GRO");
+        for &(local, remote) in *pairs {
+            let [local, remote] = [(local, from.port()), (remote, to.port())]
+                .map(|(ip, port)| Address::from((ip.parse::<IpAddr>().unwrap(), port)));
+            merge_and_split(&from, &to, Path { local, remote });
+        }
+    }
+}
+
+/// Send six datagrams as one run, and have them arrive as they were.
+fn merge_and_split(from: &Socket, to: &Socket, path: Path) {
     let datagrams: Vec<Vec<u8>> = (0..6).map(|n| vec![n; if n < 5 { 1000 } else { 400 }]).collect();
     let tally = Tally::default();
     let mut outbox = Outbox::<usize>::default();
@@ -251,16 +264,48 @@ fn what_the_kernel_merged_is_split_again() {
         outbox.open(path, 0, |room| room.extend_from_slice(datagram));
     }
     outbox.seal(true, &mut Nobody);
-    Sender::new(&from, true).send(&from, &outbox, &tally);
+    Sender::new(from, true).send(from, &outbox, &tally);
     assert_eq!([tally.messages_out.get(), tally.gso_runs.get(), tally.datagrams_out.get()], [1, 1, 6]);
-    let mut receiver = Receiver::new(&to, 4);
+    let mut receiver = Receiver::new(to, 4);
     let mut came = Vec::new();
-    soon(|| receiver.receive(&to).unwrap() == 1);
-    receiver.each(&to, &tally, |datagram, way, _| {
+    soon(|| receiver.receive(to).unwrap() == 1);
+    receiver.each(to, &tally, |datagram, way, _| {
         assert_eq!(way, Path { local: path.remote, remote: path.local });
         came.push(datagram.to_vec());
     });
     assert_eq!(came, datagrams);
+}
+
+#[test]
+fn a_datagram_arrived_when_the_kernel_got_it() {
+    let socket = Socket::open(&ips(&["127.0.0.1"]), 0, Options::default()).unwrap();
+    let client = client("127.0.0.1", ("127.0.0.1", socket.port()));
+    let before = system::monotonic();
+    client.send(b"early").unwrap();
+    let after = system::monotonic();
+    system::nap(Duration::from_millis(20));
+    let mut receiver = Receiver::new(&socket, 4);
+    assert_eq!(receiver.receive(&socket).unwrap(), 1);
+    assert!(receiver.now() - after >= 0.02);
+    let slack = 0.001; // the two clocks are read one after the other
+    receiver.each(&socket, &Tally::default(), |_, _, arrived| {
+        assert!((before - slack..after + slack).contains(&arrived), "{before} {arrived} {after}");
+    });
+}
+
+#[test]
+fn what_the_kernel_dropped_for_want_of_room_is_known() {
+    let socket = Socket::open(&ips(&["127.0.0.1"]), 0, Options::default()).unwrap();
+    let client = client("127.0.0.1", ("127.0.0.1", socket.port()));
+    assert_eq!(socket.drops(), 0);
+    let sent = (0..20_000).filter(|_| client.send(&[7; 1200]).is_ok()).count();
+    let mut receiver = Receiver::new(&socket, 64);
+    let tally = Tally::default();
+    while receiver.receive(&socket).unwrap() > 0 {
+        receiver.each(&socket, &tally, |_, _, _| {});
+    }
+    assert!(socket.drops() > 0);
+    assert_eq!(tally.datagrams_in.get() as usize + socket.drops(), sent);
 }
 
 #[test]
