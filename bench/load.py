@@ -79,8 +79,8 @@ class Result:
 
     @property
     def cpu_us(self) -> float:
-        """Of the generator, per packet that it sent and (about as many) received."""
-        return self.cpu_s / max(1, self.sent) * 1e6
+        """Of the generator, per packet that it sent or received, whichever were more."""
+        return self.cpu_s / max(1, self.sent, self.arrived) * 1e6
 
     @property
     def late_share(self) -> float:

@@ -161,6 +161,7 @@ class _Server:
         self._certificate, self._handshakes = Certificate.generateCertificate(), Handshakes()
         self._dtls: dict[PeerId, DtlsTransport] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._greeted: set[PeerId] = set()
         engine.wake(self._take)
 
     def add(self, people: Sequence[IceCredentials], fingerprint: str, size: int) -> None:
@@ -195,7 +196,8 @@ class _Server:
             match event:
                 case DtlsReceived(peer, datagram):
                     self._dtls[peer].feed(datagram)
-                case PathUp(peer, 0):
+                case PathUp(peer, _) if peer not in self._greeted:  # in a flood a path may go down and up again
+                    self._greeted.add(peer)
                     task = asyncio.ensure_future(self._dtls[peer].run())
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)

@@ -7,12 +7,12 @@ from typing import Literal, Self
 from bench.load import Load, Result, Shape
 from bench.subject import Subject, addresses, free_port
 
-WARM_UP_S = 1.0
+WARM_UP = 1 / 3  # of the time measured, before it
 OFFERED_S = 1_000_000.0  # packets, by everybody together: more than any server forwards or the generator sends
 SETTLE_S = 0.3  # between two steps of a search
 MAX_LOSS = 0.001  # of what is called "without loss"
 CLIMB = 1.2  # from one offered rate to the next
-PRECISION = 0.02  # of a search
+PRECISION = 0.02  # of a search that takes a second for each step; less time, less precision
 TRIES = 2  # of a step: what the machine does besides now and then loses packets too
 
 
@@ -70,7 +70,7 @@ class Session:
         self._load = None
         self.subject.stop()
 
-    def run(self, shape: Shape, rate: float, seconds: float, warm_up_s: float = WARM_UP_S) -> Trial:
+    def run(self, shape: Shape, rate: float, seconds: float, warm_up_s: float) -> Trial:
         load = self._load
         assert load is not None
         load.run(shape, warm_up_s, rate)
@@ -82,14 +82,14 @@ class Session:
 
     def measure(self, scenario: Scenario, seconds: float) -> Trial:
         if scenario.how == "paced":
-            return self.run(scenario.shape, scenario.rate, seconds)
-        return self._search(scenario.how, scenario.shape, seconds)
+            return self.run(scenario.shape, scenario.rate, seconds, WARM_UP * seconds)
+        return self._search(scenario.how, scenario.shape, min(seconds, 1.0))
 
     def _search(self, how: How, shape: Shape, seconds: float) -> Trial:
         """Each kind of search begins with what the one before it found; none is done twice."""
         if (how, shape) not in self._done:
             if how == "flooded":
-                found = self._offer(shape, OFFERED_S, seconds, WARM_UP_S)
+                found = self._offer(shape, OFFERED_S, seconds)
             elif how == "saturated":
                 found = self._saturate(shape, self._search("flooded", shape, seconds), seconds)
             else:
@@ -103,7 +103,7 @@ class Session:
         Servers that are flooded may forward less than they can, because they ask again for what they couldn't take.
         """
         best, reached_s, step = flood, flood.result.arrived_s, CLIMB
-        while step > 1 + PRECISION and reached_s * step < flood.result.offered_s:
+        while step > 1 + PRECISION / seconds and reached_s * step < flood.result.offered_s:
             trial = self._offer(shape, reached_s * step, seconds)
             if trial.result.arrived_s > best.result.arrived_s:
                 best, reached_s = trial, reached_s * step
@@ -116,7 +116,7 @@ class Session:
         if most.result.loss <= MAX_LOSS:
             return most
         best, low, high = most, 0.5 * most.result.arrived_s, 1.1 * most.result.arrived_s
-        while high - low > PRECISION * high:
+        while high - low > PRECISION / seconds * high:
             offered_s = (low + high) / 2
             trials = (self._offer(shape, offered_s, seconds) for _ in range(TRIES))
             clean = next((trial for trial in trials if trial.result.loss <= MAX_LOSS), None)
@@ -126,7 +126,7 @@ class Session:
                 low, best = offered_s, clean
         return best
 
-    def _offer(self, shape: Shape, offered_s: float, seconds: float, warm_up_s: float = SETTLE_S) -> Trial:
+    def _offer(self, shape: Shape, offered_s: float, seconds: float) -> Trial:
         """Have everybody together send so many packets a second."""
         people = self._rooms * self._size
-        return self.run(shape, offered_s / shape.packets_s(people, people), seconds, warm_up_s)
+        return self.run(shape, offered_s / shape.packets_s(people, people), seconds, SETTLE_S)

@@ -34,7 +34,11 @@ def reference() -> Subject:
     return EngineSubject("reference")
 
 
-@pytest.mark.parametrize("make", [relay, relay_srtp, reference], ids=["relay", "relay-srtp", "reference"])
+def native() -> Subject:
+    return EngineSubject("native")
+
+
+@pytest.mark.parametrize("make", [relay, relay_srtp, reference, native])
 @pytest.mark.parametrize("burst", [False, True], ids=["singles", "frames"])
 def test_what_is_sent_arrives_once_and_in_order(make: Callable[[], Subject], burst: bool) -> None:
     shape = Shape(video_packets_s=40, audio_packets_s=20, burst=burst)

@@ -16,7 +16,7 @@ class Limited(Session):
         self.limit, self.flooded, self.offers = limit, limit if flooded is None else flooded, offers
         self.runs = 0
 
-    def run(self, shape: Shape, rate: float, seconds: float, warm_up_s: float = 1.0) -> Trial:
+    def run(self, shape: Shape, rate: float, seconds: float, warm_up_s: float) -> Trial:
         self.runs += 1
         offered = min(100 * 100 * rate, self.offers)
         arrived = offered if offered <= self.limit else self.flooded
