@@ -15,7 +15,7 @@ use crate::address::Path;
 use crate::arrivals::Arrivals;
 use crate::counter::{Counter, Counters};
 use crate::demux::Demux;
-use crate::estimate::Estimator;
+use crate::downlink::Downlink;
 use crate::ice::IceAgent;
 use crate::id::{ExtensionId, PeerId, Sequence, Ssrc};
 use crate::limit::RateLimit;
@@ -59,6 +59,8 @@ pub struct Endpoint {
     pub checks: RateLimit,
     /// Of DTLS.
     pub dtls: RateLimit,
+    /// If a slot agreed to transport-wide numbers.
+    pub downlink: Option<Box<Downlink>>,
     /// The settling that it last took part in.
     pub settled: u64,
     packets: RateLimit,
@@ -69,8 +71,6 @@ pub struct Endpoint {
     feedback_at: f64,
     report_at: f64,
     estimate_at: f64,
-    estimator: Option<Box<Estimator>>, // if a slot agreed to transport-wide numbers
-    transport_number: Sequence,
     remb_bps: u64,
     heard: bool, // something new for the next estimate
     octets_out: u64,
@@ -106,8 +106,7 @@ impl Endpoint {
             feedback_at: 0.0,
             report_at: 0.0,
             estimate_at: 0.0,
-            estimator: None,
-            transport_number: Sequence(0),
+            downlink: None,
             remb_bps: 0,
             heard: false,
             octets_out: 0,
@@ -139,7 +138,7 @@ impl Endpoint {
     }
 
     /// Queue an RTP packet that goes out with `header`, as `write` appends it, with a transport-wide number if its slot
-    /// agreed to them.
+    /// agreed to them. Returns its size, 0 if it was not to be sent.
     pub fn send_rtp(
         &mut self,
         me: EndpointKey,
@@ -148,23 +147,22 @@ impl Endpoint {
         now: f64,
         outbox: &mut Outbox<EndpointKey>,
         write: impl FnOnce(Option<Sequence>, &mut Vec<u8>),
-    ) {
-        let (Some(srtp), Some(path)) = (&mut self.srtp, self.agent.path()) else { return };
+    ) -> usize {
+        let (Some(srtp), Some(path)) = (&mut self.srtp, self.agent.path()) else { return 0 };
         let index = packet_index(header.seq.0);
         if !srtp.reserve(header.ssrc, index) {
             self.counters.add(Counter::SrtpUnprotectable, 1);
-            return;
+            return 0;
         }
-        let number = self.estimator.as_ref().filter(|_| numbered).map(|_| self.transport_number);
+        let downlink = self.downlink.as_deref_mut().filter(|_| numbered);
+        let number = downlink.as_ref().map(|downlink| downlink.number());
         let size = outbox.rtp(path, me, index, |out| write(number, out));
-        if let Some(number) = number
-            && let Some(estimator) = &mut self.estimator
-        {
-            estimator.sent(number, size, now);
-            self.transport_number = Sequence(number.0.wrapping_add(1));
+        if let Some(downlink) = downlink {
+            downlink.sent(size, now);
         }
         self.counters.add(Counter::RtpOut, 1);
         self.octets_out += (size + self.tag_bytes) as u64;
+        size
     }
 
     fn send_rtcp(&self, me: EndpointKey, outbox: &mut Outbox<EndpointKey>, packets: &[Packet]) {
@@ -237,7 +235,7 @@ impl Endpoint {
     /// It receives one line more.
     pub fn add_down(&mut self, ssrc: Ssrc, down: DownKey, transport_sequence: ExtensionId) {
         if transport_sequence.0 != 0 {
-            self.estimator.get_or_insert_default();
+            self.downlink.get_or_insert_default();
         }
         self.slots.retain(|(known, _)| *known != ssrc);
         self.slots.push((ssrc, down));

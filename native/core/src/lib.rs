@@ -12,6 +12,7 @@ mod captures;
 pub mod core;
 pub mod counter;
 pub mod demux;
+pub mod downlink;
 pub mod downtrack;
 pub mod endpoint;
 pub mod estimate;

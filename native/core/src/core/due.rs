@@ -43,12 +43,16 @@ impl Core {
             self.events.put(Event::PathDown { peer: endpoint.id, generation });
         }
         endpoint.tick(key, &mut self.tracks, &mut self.outbox, now);
+        let repairs = endpoint.downlink.as_ref().is_some_and(|downlink| !downlink.repairs.is_empty());
         if let Some(estimate) = endpoint.estimate(&self.tracks, now) {
             self.events.put(estimate);
         }
         if endpoint.settled != self.settling {
             endpoint.settled = self.settling;
             self.settle(key, now);
+        }
+        if repairs {
+            self.pay_out(key, now);
         }
     }
 

@@ -121,9 +121,17 @@ impl Core {
     pub(super) fn on_rtcp(&mut self, key: EndpointKey, datagram: &mut [u8], now: f64) {
         let Some(endpoint) = self.endpoints.0.get_mut(key) else { return };
         let Some(asked) = endpoint.receive_rtcp(datagram, &mut self.tracks, now) else { return };
-        for (slot, sequence) in asked.repairs {
-            self.repair(key, slot, sequence, now);
+        for repair in asked.repairs {
+            let endpoint = self.endpoints.0.get_mut(key);
+            let Some(downlink) = endpoint.and_then(|endpoint| endpoint.downlink.as_deref_mut()) else {
+                self.repair(key, repair, now);
+                continue;
+            };
+            if downlink.repairs.ask(repair).is_some() {
+                self.count(key, Counter::NackLimited);
+            }
         }
+        self.pay_out(key, now);
         for stream in asked.reported {
             let Some(track) = self.tracks.streams.get(stream).and_then(|known| self.tracks.ups.get(known.up)) else {
                 continue;
@@ -139,19 +147,33 @@ impl Core {
         }
     }
 
-    /// Answer one number of a NACK from the history.
-    fn repair(&mut self, me: EndpointKey, key: DownKey, sequence: Sequence, now: f64) {
+    /// Send the repairs of a receiver whose turn has come.
+    pub(super) fn pay_out(&mut self, key: EndpointKey, now: f64) {
+        loop {
+            let endpoint = self.endpoints.0.get_mut(key);
+            let Some(downlink) = endpoint.and_then(|endpoint| endpoint.downlink.as_deref_mut()) else { return };
+            let Some(repair) = downlink.repairs.next(now) else { return };
+            let size = self.repair(key, repair, now);
+            let endpoint = self.endpoints.0.get_mut(key);
+            if let Some(downlink) = endpoint.and_then(|endpoint| endpoint.downlink.as_deref_mut()) {
+                downlink.repairs.spent(size);
+            }
+        }
+    }
+
+    /// Answer one number of a NACK from the history; returns what was sent, in bytes.
+    fn repair(&mut self, me: EndpointKey, (key, sequence): (DownKey, Sequence), now: f64) -> usize {
         let Tracks { streams, downs, pool, .. } = &mut self.tracks;
-        let (Some(slot), Some(endpoint)) = (downs.get_mut(key), self.endpoints.0.get_mut(me)) else { return };
+        let (Some(slot), Some(endpoint)) = (downs.get_mut(key), self.endpoints.0.get_mut(me)) else { return 0 };
         let held = |stream, seq| {
             let (data, arrived) = streams.get(stream)?.history.get(pool, seq)?;
             Some((Packet::parse(data).ok()?, arrived))
         };
-        let Some((stream, seq, placed)) = slot.resend(sequence, held, &endpoint.counters, now) else { return };
-        let Some((data, _)) = streams.get(stream).and_then(|stream| stream.history.get(pool, seq)) else { return };
-        let Ok(header) = Packet::parse(data) else { return };
+        let Some((stream, seq, placed)) = slot.resend(sequence, held, &endpoint.counters, now) else { return 0 };
+        let Some((data, _)) = streams.get(stream).and_then(|stream| stream.history.get(pool, seq)) else { return 0 };
+        let Ok(header) = Packet::parse(data) else { return 0 };
         endpoint.send_rtp(me, &placed.header, slot.numbered(), now, &mut self.outbox, |number, out| {
             slot.write(&placed, &header, data, now, number, out);
-        });
+        })
     }
 }

@@ -90,7 +90,7 @@ impl Endpoint {
         }
         Some(Event::DownEstimate {
             peer: self.id,
-            bitrate_bps: self.estimator.as_ref().and_then(|own| own.estimate_bps()).unwrap_or(self.remb_bps),
+            bitrate_bps: self.downlink.as_ref().and_then(|own| own.estimate_bps()).unwrap_or(self.remb_bps),
             loss: lost / f64::from(expected.max(1)),
             round_trip_s: self.round_trip_s(tracks),
             sent_bps,

@@ -134,8 +134,8 @@ impl Endpoint {
             }
             Packet::Remb { bitrate_bps, .. } => (self.remb_bps, self.heard) = (bitrate_bps, true),
             Packet::TransportFeedback(feedback) => {
-                if let Some(estimator) = &mut self.estimator {
-                    estimator.feedback(&feedback, now);
+                if let Some(downlink) = &mut self.downlink {
+                    downlink.feedback(&feedback, now);
                     self.heard = true;
                 }
             }
