@@ -47,7 +47,7 @@ def slot_parameters(kind: str, mid: str, ssrc: int, **changes: object) -> DownPa
         "cname": "person",
         "codecs": {VP8: 96, VP9: 98, H264: 102, AV1: 45} if video else {OPUS: 111},
         "rtx": {96: 97, 98: 99, 102: 103, 45: 46} if video else {},
-        "extensions": {uri: id for uri, id in EXTENSIONS.items() if uri != rtp.TRANSPORT_SEQUENCE},
+        "extensions": {uri: number for uri, number in EXTENSIONS.items() if uri != rtp.TRANSPORT_SEQUENCE},
         "clock_rate": 90000 if video else 48000,
     }
     return DownParameters(**{**values, **changes})  # type: ignore[arg-type]  # a table of defaults, overridden by name

@@ -1,4 +1,4 @@
-"""A call recorded from one engine's core and played to another: the same commands, datagrams and ticks at the same times.
+"""A call recorded from one core and played to another: the same commands, datagrams and ticks at the same times.
 
 What each receiver gets is decrypted and told apart, so that two engines can be compared packet by packet.
 """
