@@ -50,8 +50,12 @@ class Core:
 class Engine:
     """The packet path on a thread of its own, bound and started when made. No call waits for it but `close`."""
 
-    def __new__(cls, addresses: list[str], port: int, gso: bool) -> Engine:
-        """Raises OSError when the port is taken, ValueError for what is no IP address."""
+    def __new__(cls, addresses: list[str], port: int, gso: bool, crowded: int) -> Engine:
+        """Raises OSError when the port is taken, ValueError for what is no IP address.
+
+        So many commands may wait before nobody new is let in and handshake datagrams are dropped, as they are repeated;
+        twice as many may wait at all: one more raises RuntimeError.
+        """
 
     def close(self) -> None:
         """End the thread and free the port. What is asked of it from then on is let go."""

@@ -40,6 +40,8 @@ from media.ice import Path
 
 log = logging.getLogger(__name__)
 
+CROWDED = 8192  # commands that may wait before nobody new is let in: what four hundred joins ask for at once
+
 _EVENTS: dict[str, Callable[..., Event]] = {
     kind.__name__: kind for kind in (DtlsReceived, PathUp, PathDown, Speakers, SourceLost, DownEstimate, Overrun)
 }
@@ -48,15 +50,25 @@ _EVENTS: dict[str, Callable[..., Event]] = {
 class NativeEngine:
     """`addresses` are local ones to listen on, IPv4 or IPv6, by one socket; port 0 takes a free one.
 
-    `gso=False` has each datagram leave by itself, as for a network that the kernel can't cut runs for.
+    `gso=False` has each datagram leave by itself, as for a network that the kernel can't cut runs for. While `crowded`
+    commands wait for the engine, nobody new is let in, and handshake datagrams are dropped, as they are repeated. Twice
+    as many may wait at all.
     """
 
     name = "native"
 
-    def __init__(self, addresses: Sequence[str] = ("127.0.0.1",), port: int = 0, *, gso: bool = True) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str] = ("127.0.0.1",),
+        port: int = 0,
+        *,
+        gso: bool = True,
+        crowded: int = CROWDED,
+    ) -> None:
         self._addresses = list(addresses)
         self._port = port
         self._gso = gso
+        self._crowded = crowded
         self._opened: _engine.Engine | None = None
         self._held = Events()
         self._mourned = False
@@ -64,7 +76,7 @@ class NativeEngine:
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._opened = _engine.Engine(self._addresses, self._port, self._gso)
+        self._opened = _engine.Engine(self._addresses, self._port, self._gso, self._crowded)
         self._loop.add_reader(self._opened.fileno(), self._gather)
 
     async def close(self) -> None:

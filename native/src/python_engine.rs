@@ -18,11 +18,6 @@ use crate::python_parameters::{Down, Ice, Keys, Up};
 use crate::run::{Running, Settings};
 use crate::socket::{Options, Socket};
 
-/// Commands that may wait before nobody new is let in; handshake datagrams are dropped then, as they are repeated.
-const CROWDED: usize = 8192;
-/// Commands that may wait at all: those who are in can go on, and leave.
-const MAX_COMMANDS: usize = 2 * CROWDED;
-
 /// `media.engine.Engine`, its events and tapped packets fetched by methods.
 #[pyclass(module = "media._engine")]
 pub struct Engine {
@@ -34,19 +29,22 @@ pub struct Engine {
     listening: Vec<(String, u16)>,
     peers_refused: u64,
     dtls_refused: u64,
+    /// Commands that may wait before nobody new is let in; handshake datagrams are dropped then, as they are repeated.
+    /// Twice as many may wait at all: those who are in can go on, and leave.
+    crowded: usize,
     open: bool,
 }
 
 #[pymethods]
 impl Engine {
     #[new]
-    fn new(addresses: Vec<String>, port: u16, gso: bool) -> PyResult<Self> {
+    fn new(addresses: Vec<String>, port: u16, gso: bool, crowded: usize) -> PyResult<Self> {
         let addresses: Vec<IpAddr> = addresses.into_iter().map(|address| address.parse()).collect::<Result<_, _>>()?;
         let socket = Socket::open(&addresses, port, Options::default()).map_err(os_error)?;
         let port = socket.port();
         let plane = Plane::default();
         let (counters, board) = (plane.counters(), plane.board());
-        let settings = Settings { gso, commands: MAX_COMMANDS, ..Settings::default() };
+        let settings = Settings { gso, commands: crowded.saturating_mul(2), ..Settings::default() };
         Ok(Self {
             running: Running::start(plane, socket, settings).map_err(os_error)?,
             desk: Desk::new(counters),
@@ -56,6 +54,7 @@ impl Engine {
             listening: addresses.iter().map(|address| (address.to_string(), port)).collect(),
             peers_refused: 0,
             dtls_refused: 0,
+            crowded,
             open: true,
         })
     }
@@ -104,7 +103,7 @@ impl Engine {
 
     /// None when too much waits for the engine.
     fn add_peer(&mut self, ice: Ice) -> PyResult<Option<u64>> {
-        if self.running.commands_waiting() >= CROWDED {
+        if self.running.commands_waiting() >= self.crowded {
             self.peers_refused += 1;
             return Ok(None);
         }
@@ -131,7 +130,7 @@ impl Engine {
     }
 
     fn send_dtls(&mut self, peer: u64, datagram: &[u8]) -> PyResult<()> {
-        if self.running.commands_waiting() >= CROWDED {
+        if self.running.commands_waiting() >= self.crowded {
             self.dtls_refused += 1;
             return Ok(());
         }
