@@ -10,7 +10,7 @@ from bench.subject import Subject, addresses, free_port
 WARM_UP = 1 / 3  # of the time measured, before it
 OFFERED_S = 1_000_000.0  # packets, by everybody together: more than any server forwards or the generator sends
 SETTLE_S = 0.3  # between two steps of a search
-MAX_LOSS = 0.001  # of what is called "without loss"
+MAX_LOSS, MAX_DELAY_S = 0.001, 0.01  # of what is called "without loss": more is a queue that grows until it overflows
 CLIMB = 1.2  # from one offered rate to the next
 PRECISION = 0.02  # of a search that takes a second for each step; less time, less precision
 TRIES = 2  # of a step: what the machine does besides now and then loses packets too
@@ -39,6 +39,11 @@ class Trial:
     def cpu_us(self) -> float:
         """Of the server, per packet that arrived behind it."""
         return self.cpu_s / max(1, self.result.arrived) * 1e6
+
+    @property
+    def clean(self) -> bool:
+        """Whether the server could go on like that; the delay is the median."""
+        return self.result.loss <= MAX_LOSS and self.result.p50_s <= MAX_DELAY_S
 
     @property
     def core(self) -> float:
@@ -83,7 +88,7 @@ class Session:
     def measure(self, scenario: Scenario, seconds: float) -> Trial:
         if scenario.how == "paced":
             return self.run(scenario.shape, scenario.rate, seconds, WARM_UP * seconds)
-        return self._search(scenario.how, scenario.shape, min(seconds, 1.0))
+        return self._search(scenario.how, scenario.shape, min(seconds, 1.5))
 
     def _search(self, how: How, shape: Shape, seconds: float) -> Trial:
         """Each kind of search begins with what the one before it found; none is done twice."""
@@ -113,17 +118,17 @@ class Session:
 
     def _without_loss(self, shape: Shape, most: Trial, seconds: float) -> Trial:
         """Return the trial at the highest rate without loss; `most` itself where the generator can't offer more."""
-        if most.result.loss <= MAX_LOSS:
+        if most.clean:
             return most
         best, low, high = most, 0.5 * most.result.arrived_s, 1.1 * most.result.arrived_s
         while high - low > PRECISION / seconds * high:
             offered_s = (low + high) / 2
             trials = (self._offer(shape, offered_s, seconds) for _ in range(TRIES))
-            clean = next((trial for trial in trials if trial.result.loss <= MAX_LOSS), None)
-            if clean is None:
+            good = next((trial for trial in trials if trial.clean), None)
+            if good is None:
                 high = offered_s
             else:
-                low, best = offered_s, clean
+                low, best = offered_s, good
         return best
 
     def _offer(self, shape: Shape, offered_s: float, seconds: float) -> Trial:
