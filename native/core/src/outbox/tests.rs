@@ -2,6 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::id::Ssrc;
 use crate::parameters::{SrtpKeys, SrtpProfile};
@@ -188,6 +191,65 @@ fn open_datagrams_of_one_receiver_and_one_size_share_a_run_and_stay_as_they_are(
                 outbox.arena()[piece.start..piece.start + piece.length].iter().all(|&byte| byte == 7)
             })));
             outbox.clear();
+        }
+    }
+}
+
+/// RTP to `to`, its payload telling its number; `padded`: it ends with a byte of padding already.
+fn numbered(number: usize, to: usize, extra: usize, padded: bool) -> Vec<u8> {
+    let mut packet = vec![0x80, 96, 0, number as u8, 0, 0, 0, 0, 0, 0, 0, to as u8, number as u8];
+    packet.resize(packet.len() + extra, 3);
+    if padded {
+        packet[0] |= PADDING;
+        packet.push(1);
+    }
+    packet
+}
+
+proptest! {
+    /// Whatever is queued, the kernel can cut each run at its segment size, and every packet arrives once, in order and as
+    /// it was but for a byte of padding that RTP says is there.
+    #[test]
+    fn runs_can_be_cut_and_hold_what_was_queued(
+        queued in vec((0..2_usize, 0..4_usize, any::<bool>(), prop::bool::weighted(0.1)), 0..100),
+        group in any::<bool>(),
+    ) {
+        let (mut outbox, mut senders, mut readers) = (Outbox::<usize>::default(), keys(), keys());
+        let packet = |(number, &(to, extra, padded, moved)): (usize, &(usize, usize, bool, bool))| {
+            (path(to + 10 * usize::from(moved)), to, numbered(number, to, extra, padded))
+        };
+        let packets: Vec<_> = queued.iter().enumerate().map(packet).collect();
+        for (number, (path, to, packet)) in packets.iter().enumerate() {
+            prop_assert!(senders.0[*to].reserve(Ssrc(*to as u32), number as u64));
+            outbox.rtp(*path, *to, number as u64, |room| room.extend_from_slice(packet));
+        }
+        let padded = outbox.seal(group, &mut senders);
+        let (mut came, mut grown) = (vec![Vec::new(); 2], 0);
+        for (run, pieces) in outbox.runs() {
+            let (last, others) = pieces.split_last().unwrap();
+            prop_assert!(others.iter().all(|piece| piece.length == run.segment) && last.length <= run.segment);
+            prop_assert!(pieces.len() == 1 || (group && pieces.len() <= MAX_SEGMENTS));
+            for piece in pieces {
+                let mut plain = outbox.arena()[piece.start..piece.start + piece.length].to_vec();
+                let to = usize::from(plain[11]);
+                let length = readers.0[to].unprotect(&mut plain).unwrap();
+                plain.truncate(length);
+                let number = usize::from(plain[12]);
+                let (way, receiver, packet) = &packets[number];
+                prop_assert_eq!((*way, *receiver), (run.path, to));
+                if plain.len() > packet.len() {
+                    prop_assert_eq!((plain.pop(), plain[0] & PADDING, packet[0] & PADDING), (Some(1), PADDING, 0));
+                    plain[0] &= !PADDING;
+                    grown += 1;
+                }
+                prop_assert_eq!(&plain, packet);
+                came[to].push(number);
+            }
+        }
+        prop_assert_eq!(grown, padded);
+        for (to, numbers) in came.iter().enumerate() {
+            let sent: Vec<_> = (0..packets.len()).filter(|&number| packets[number].1 == to).collect();
+            prop_assert_eq!(numbers, &sent);
         }
     }
 }
