@@ -17,8 +17,9 @@ most of it arrives, which is less for servers that lose themselves in asking aga
 in the middle; the reference engine and Janus do that with 30 visits, where they do best.
 
 `visits`: 800 participants at 100 video and 50 audio packets a second, evenly apart, and `visits-frames`: in frames of
-four. `heavy`: 150 video packets a second in frames of five. `light`: 120 participants at 100 + 50. `room`: one room of
-eight, everybody sending, at as many outgoing packets a second as `visits`.
+four; `visits-uneven`: the last packet of each frame is a byte longer, as Chromium makes them. `heavy`: 150 video packets
+a second in frames of five. `light`: 120 participants at 100 + 50. `room`: one room of eight, everybody sending, at as
+many outgoing packets a second as `visits`.
 """
 
 import importlib
@@ -65,6 +66,7 @@ STAGES = (
         (
             Scenario("visits", CALL, ("native", *RELAYS)),
             Scenario("visits-frames", replace(CALL, burst=True), ("native", *RELAYS)),
+            Scenario("visits-uneven", replace(CALL, burst=True, uneven=True), ("native", *RELAYS)),
             Scenario("heavy", HEAVY, ("native", *RELAYS)),
             Scenario("flooded", VIDEO, ("native", *RELAYS), how="flooded"),
             Scenario("saturated", VIDEO, ("native", *RELAYS), how="saturated"),

@@ -27,6 +27,7 @@ class Shape:
     audio_bytes: int = 120
     frame_packets: int = 4
     burst: bool = False  # a frame leaves at once, by UDP GSO; else its packets are evenly apart, phases too
+    uneven: bool = False  # the last packet of a frame is a byte longer, as Chromium splits frames
     key_frame_s: float = 10.0
     quantum_us: int = 50
 

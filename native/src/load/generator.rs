@@ -248,7 +248,8 @@ impl Generator {
             self.send_media(shape, self.microphones.0[member], 1, behind_ns);
         }
         let packets = if shape.burst { shape.frame_packets } else { 1 };
-        while self.batch.len() < BATCH
+        // a frame may be two messages
+        while self.batch.len() + 1 < BATCH
             && let Some((member, behind_ns)) = self.cameras.1.take(now_ns)
         {
             self.send_media(shape, self.cameras.0[member], packets, behind_ns);
@@ -273,18 +274,25 @@ impl Generator {
         let at = self.sources[number].leg;
         let size = shape.video_bytes.max(shape.audio_bytes) + 100 + MAX_OVERHEAD;
         let start = self.room(size * packets as usize);
-        let (mut end, mut segment) = (start, 0);
+        let (mut end, mut segment, mut rest) = (start, 0, start);
         let now_ns = self.now_ns();
         let (source, peer) = (&mut self.sources[number], &mut self.peers[at]);
         for _ in 0..packets {
             let room = &mut self.arena[end..];
             if let Some(length) = source.packet(shape, now_ns, &mut peer.transport, peer.srtp.as_mut(), room) {
-                (end, segment) = (end + length, length);
+                // what is longer than those before can't be cut from one message with them
+                if segment == 0 || length <= segment {
+                    (rest, segment) = (end + length, length);
+                }
+                end += length;
             }
         }
         self.totals.sent += u64::from(packets);
         self.totals.late += u64::from(packets) * u64::from(behind_ns > LATE_NS);
-        self.queue(at, start, end - start, if packets > 1 { segment as u16 } else { 0 });
+        self.queue(at, start, rest - start, if rest - start > segment { segment as u16 } else { 0 });
+        if end > rest {
+            self.queue(at, rest, end - rest, 0);
+        }
     }
 
     /// Sender reports of what it sends and a receiver report of what it receives.

@@ -65,6 +65,8 @@ pub struct Shape {
     pub frame_packets: u32,
     /// A frame leaves at once, as one message; else its packets are evenly apart.
     pub burst: bool,
+    /// The last packet of a frame is a byte longer, as Chromium splits frames; a burst is two messages then.
+    pub uneven: bool,
     /// From one key frame of a camera to the next.
     pub key_frame_s: f64,
     /// How long the generator sleeps at least when nothing is due.

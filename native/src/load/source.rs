@@ -157,7 +157,8 @@ impl Source {
         }
         let head = if self.count < NAMED_FRAMES * shape.frame_packets { &self.named } else { &self.plain };
         let begin = head.bytes.len();
-        let size = (if audio { shape.audio_bytes } else { shape.video_bytes }).max(STAMP_BYTES + 8);
+        let longer = usize::from(last && !audio && shape.uneven);
+        let size = (if audio { shape.audio_bytes } else { shape.video_bytes + longer }).max(STAMP_BYTES + 8);
         let length = begin + size;
         let packet = &mut room[..length + MAX_OVERHEAD];
         packet[..begin].copy_from_slice(&head.bytes);
