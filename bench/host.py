@@ -219,6 +219,8 @@ async def _host(far: socket.socket, engine: str, max_peers: int) -> None:
     reader, writer = await asyncio.open_connection(sock=far, limit=MAX_LINE)
     plane = MediaPlane(engines.make(engine), max_peers=max_peers)
     await plane.open()
+    gc.collect()
+    gc.freeze()  # as the server does once it runs
     try:
         await _Server(plane, writer).run(reader)
     finally:

@@ -6,6 +6,7 @@ medinova demo [--https]  serve with a demo clinic and a visit to try out, and pr
 
 import argparse
 import asyncio
+import gc
 import io
 import os
 import signal
@@ -90,6 +91,8 @@ async def _serve(settings: Settings, greet: Greeting, host: str) -> int:
         loop.add_signal_handler(number, stop.set)
     async with server.running(settings, host) as app:
         await greet(app)
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again would hold up every message for 30 ms at times
         await stop.wait()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
