@@ -8,6 +8,10 @@ there when both sides have keys and the server has said so. Two and two meet in 
 became connected, with `in_flight` of them at a time, of which the server's core was busy for `joins.core`; `joins.lag`
 how late the server's event loop was meanwhile, as a timer of 5 ms sees it. The engine `null` moves nothing: its figures
 are those of everything else.
+
+Then, where the native engine is built, the same storm comes over residents who send and see each other all the while:
+`joins.media.loss` is what of their packets never arrived, `joins.media.delay` by how much the 99th percentile of their
+one-way delay rises over that without a storm (bench/residents.py).
 """
 
 import asyncio
@@ -24,6 +28,7 @@ from bench.dtls import Identity
 from bench.figure import Figure
 from bench.host import Host, percentile
 from bench.visitor import Visitor
+from media.engine import Address
 
 WARM_UP = 40  # joins not counted: caches and imports are cold
 IN_FLIGHT = 16
@@ -58,8 +63,14 @@ class Storm:
 _rooms = itertools.count()
 
 
-async def join(host: Host, count: int, in_flight: int = IN_FLIGHT, identity: Identity | None = None) -> list[Visitor]:
-    """Return `count` participants that joined rooms of two, `in_flight` at a time."""
+async def join(
+    host: Host,
+    count: int,
+    in_flight: int = IN_FLIGHT,
+    identity: Identity | None = None,
+    addresses: Iterator[Address] = itertools.repeat(("127.0.0.1", 0)),  # noqa: B008  # has no end and no state
+) -> list[Visitor]:
+    """Return `count` participants that joined rooms of two, `in_flight` at a time; the first meets the second."""
     identity = identity or Identity()
     names = [(f"room{room}", f"{room}-{who}") for room in itertools.islice(_rooms, (count + 1) // 2) for who in "ab"]
     visitors: list[Visitor] = []
@@ -67,8 +78,7 @@ async def join(host: Host, count: int, in_flight: int = IN_FLIGHT, identity: Ide
 
     async def one_by_one() -> None:
         for room, name in waiting:
-            visitor = Visitor(host, room, name, identity)
-            visitors.append(visitor)
+            visitors.append(visitor := Visitor(host, room, name, identity, next(addresses)))
             await visitor.join()
 
     async with asyncio.TaskGroup() as group:
@@ -116,6 +126,8 @@ def figures(engine: str, joins: int, runs: int, cpu: int | None = None) -> Itera
 
 def measure(quick: bool) -> Iterator[Figure]:
     """Yield the figures of what is not the engine, and of the engine that visits run on here."""
+    from bench import residents  # it stands on this module
+
     cpus = sorted(os.sched_getaffinity(0))
     joins, runs = (STORM // 2, 1) if quick else (STORM, 5)
     if len(cpus) > 1:
@@ -123,5 +135,7 @@ def measure(quick: bool) -> Iterator[Figure]:
     try:
         for engine in ("null", engines.best()):
             yield from figures(engine, joins, runs, cpus[0] if len(cpus) > 1 else None)
+        if engines.best() == "native":
+            yield from residents.figures("native", runs, cpus[0] if len(cpus) > 1 else None)
     finally:
         os.sched_setaffinity(0, cpus)

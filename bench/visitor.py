@@ -8,13 +8,15 @@ from pathlib import Path
 
 from bench.dtls import DtlsClient, Identity
 from bench.host import Host
-from bench.leg import Leg, Receiving
-from media import stun
-from media.engine import IceCredentials, Kind
+from bench.leg import Leg, Receiving, Sending
+from media import rtp, stun
+from media.engine import Address, IceCredentials, Kind
 
 OFFER = Path(__file__).parents[1] / "tests" / "data" / "chromium-156-join.sdp"
-AGAIN_S = 1.0  # until a check or a flight that nothing answered is sent again
+CHECK_AGAIN_S = 0.05  # until a check that nothing answered is sent again, as Chromium does
+FLIGHT_AGAIN_S = 1.0  # the same of a handshake's flight
 PATIENCE_S = 60.0
+SSRC = 2000  # of the microphone; the camera has the next
 
 _CREDENTIALS = re.compile(r"a=(ice-ufrag|ice-pwd|fingerprint):[^\r\n]*")
 
@@ -50,6 +52,8 @@ class Visitor:
         if local[1]:  # with a port to be found, two would be given the same
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(local)
+        self.local: Address = self._socket.getsockname()
+        self._remote: Address = ("", 0)
         self.ice = IceCredentials("", "", secrets.token_hex(4))
         self.answer = ""
 
@@ -61,7 +65,8 @@ class Visitor:
             self.answer = await self._host.join(self._room, self._name, sdp)
             self.ice = IceCredentials(self._said("ice-ufrag"), self._said("ice-pwd"), self.ice.remote_ufrag)
             candidate = self._said("candidate").split()
-            self._socket.connect((candidate[4], int(candidate[5])))
+            self._remote = candidate[4], int(candidate[5])
+            self._socket.connect(self._remote)
             await self._check()
             await self._shake_hands()
             await connected
@@ -78,10 +83,11 @@ class Visitor:
         """Return what a sender and receiver of this participant's packets must know; it is shown leg `source`."""
         keys = self._dtls.keys
         assert keys is not None, "not joined"
-        receives = tuple(
-            Receiving(kind, ssrc, payload_type, source) for kind, ssrc, payload_type in _slots(self.answer)
-        )
-        return Leg(self._socket.getsockname(), self._socket.getpeername(), self.ice, keys, receives=receives)
+        sections = [_Section(text) for text in self.answer.split("\r\nm=")[1:]]
+        sends = tuple(_sending(one, SSRC + at) for at, one in enumerate(sections[:2]))  # microphone and camera
+        slots = {one.kind: one for one in reversed(sections) if one.ssrc}  # those of the first other person
+        receives = tuple(Receiving(one.kind, one.ssrc, one.payload_type, source) for one in slots.values())
+        return Leg(self.local, self._remote, self.ice, keys, sends, receives)
 
     def _said(self, attribute: str) -> str:
         found = re.search(rf"a={attribute}:(\S[^\r\n]*)", self.answer)
@@ -95,7 +101,7 @@ class Visitor:
         )
         while True:
             self._socket.send(check)
-            datagram = await self._receive()
+            datagram = await self._receive(CHECK_AGAIN_S)
             if datagram and datagram[0] < 4:
                 return
 
@@ -105,29 +111,48 @@ class Visitor:
                 self._socket.send(datagram)
             if self._dtls.keys is not None:
                 return
-            datagram = await self._receive()
+            datagram = await self._receive(FLIGHT_AGAIN_S)
             if datagram and 20 <= datagram[0] < 64:
                 self._dtls.feed(datagram)
 
-    async def _receive(self) -> bytes:
+    async def _receive(self, patience_s: float) -> bytes:
         """Return the next datagram; empty after a while without one."""
         try:
             return self._socket.recv(2000)
         except BlockingIOError:
             pass
         try:
-            async with asyncio.timeout(AGAIN_S):
+            async with asyncio.timeout(patience_s):
                 return await asyncio.get_running_loop().sock_recv(self._socket, 2000)
         except TimeoutError:
             return b""
 
 
-def _slots(answer: str) -> list[tuple[Kind, int, int]]:
-    """Return kind, SSRC and first payload type of the slots in which the first other person appears."""
-    found: dict[Kind, tuple[Kind, int, int]] = {}
-    for section in answer.split("\r\nm=")[1:]:
-        kind: Kind = "audio" if section.startswith("audio") else "video"
-        ssrc = re.search(r"a=ssrc:(\d+)", section)
-        if ssrc is not None:
-            found.setdefault(kind, (kind, int(ssrc[1]), int(section.split()[3])))
-    return list(found.values())
+class _Section:
+    """A line of the answer: what it says first of each."""
+
+    def __init__(self, text: str) -> None:
+        self.kind: Kind = "audio" if text.startswith("audio") else "video"
+        self.payload_type = int(text.split(maxsplit=4)[3])
+        self.mid = _first(r"a=mid:(\S+)", text)
+        self.ssrc = int(_first(r"a=ssrc:(\d+)", text) or 0)
+        self.extensions = {uri: int(number) for number, uri in re.findall(r"a=extmap:(\d+)(?:/\w+)? (\S+)", text)}
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found[1] if found else ""
+
+
+def _sending(section: _Section, ssrc: int) -> Sending:
+    known = section.extensions.get
+    return Sending(
+        section.kind,
+        ssrc,
+        section.payload_type,
+        section.mid,
+        known(rtp.MID, 0),
+        known(rtp.AUDIO_LEVEL, 0) if section.kind == "audio" else 0,
+        known(rtp.ABS_SEND_TIME, 0),
+        known(rtp.TRANSPORT_SEQUENCE, 0),
+    )

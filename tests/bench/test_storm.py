@@ -28,7 +28,9 @@ async def test_a_storm_while_somebody_is_there() -> None:
     assert 0 < done.cpu_ms < 1000
     assert done.rate > 0
     assert done.core > 0
-    assert [receiving.kind for receiving in leg.receives] == ["audio", "video"]
+    assert {receiving.kind for receiving in leg.receives} == {"audio", "video"}
+    assert [sending.kind for sending in leg.sends] == ["audio", "video"]
+    assert all(sending.mid_id for sending in leg.sends)
     assert {receiving.payload_type for receiving in leg.receives} == {111, 96}
     assert len(leg.keys.up) == 28
 
