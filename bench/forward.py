@@ -17,9 +17,9 @@ most of it arrives, which is less for servers that lose themselves in asking aga
 in the middle; the reference engine and Janus do that with 30 visits, where they do best.
 
 `visits`: 800 participants at 100 video and 50 audio packets a second, evenly apart, and `visits-frames`: in frames of
-four; `visits-uneven`: the last packet of each frame is a byte longer, as Chromium makes them. `heavy`: 150 video packets
-a second in frames of five. `light`: 120 participants at 100 + 50. `room`: one room of eight, everybody sending, at as
-many outgoing packets a second as `visits`.
+four; `visits-uneven`: the last packet of each frame is a byte longer, as Chromium makes them. `heavy`: 150 video
+packets a second in frames of five. `light`: 120 participants at 100 + 50. `room`: one room of eight, everybody sending,
+at as many outgoing packets a second as `visits`.
 """
 
 import importlib

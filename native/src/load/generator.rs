@@ -148,6 +148,7 @@ impl Generator {
     pub fn run(&mut self, shape: &Shape, seconds: f64, rate: f64) {
         let (began, cpu_before) = (self.now_ns(), thread_cpu_ns());
         let until = began + (seconds * 1e9) as u64;
+        self.sources.iter_mut().for_each(Source::begin);
         let of_frame = if shape.burst { f64::from(shape.frame_packets) } else { 1.0 };
         self.cameras.1.pace(of_frame * 1e9 / (shape.video_packets_s * rate), began);
         self.microphones.1.pace(1e9 / (shape.audio_packets_s * rate), began);

@@ -105,6 +105,7 @@ pub struct Source {
     plain: Head,
     index: u64,
     frames: u32,
+    frames_named: u32,
     place: u32,
     rtp_time: u32,
     next_key_ns: u64,
@@ -127,6 +128,7 @@ impl Source {
             plain: Head::new(sending, false),
             index: seed & 0x7FFF, // the cycles begin at 0, so the first numbers are below the half (RFC 3711 §3.3.1)
             frames: (seed >> 16) as u32 & 0x3FFF,
+            frames_named: 0,
             place: 0,
             rtp_time: (seed >> 32) as u32,
             next_key_ns: 0,
@@ -138,6 +140,11 @@ impl Source {
     pub fn rtp_time(&self, now_ns: u64) -> u32 {
         let hz = CLOCK_HZ[usize::from(self.kind == Kind::Audio)];
         self.rtp_time.wrapping_add((u128::from(now_ns) * u128::from(hz) / 1_000_000_000) as u32)
+    }
+
+    /// Begin a new frame with the next packet, whatever there was of the last.
+    pub fn begin(&mut self) {
+        self.place = 0;
     }
 
     /// Write the next packet at the front of `room`, sealed if there are keys; returns its size. Of the payload only what an SFU reads
@@ -155,7 +162,7 @@ impl Source {
         if first {
             self.begin_frame(shape, now_ns);
         }
-        let head = if self.count < NAMED_FRAMES * shape.frame_packets { &self.named } else { &self.plain };
+        let head = if self.frames_named <= NAMED_FRAMES { &self.named } else { &self.plain };
         let begin = head.bytes.len();
         let longer = usize::from(last && !audio && shape.uneven);
         let size = (if audio { shape.audio_bytes } else { shape.video_bytes + longer }).max(STAMP_BYTES + 8);
@@ -192,6 +199,8 @@ impl Source {
 
     fn begin_frame(&mut self, shape: &Shape, now_ns: u64) {
         self.frames = self.frames.wrapping_add(1);
+        // by frames, as all packets of one must be of one size
+        self.frames_named = self.frames_named.saturating_add(1);
         if now_ns >= self.next_key_ns {
             // half of an interval apart at first, so that not everybody's come at once
             let apart = if self.next_key_ns == 0 { 0.5 + f64::from(self.number % 64) / 64.0 } else { 1.0 };
