@@ -59,6 +59,8 @@ pub struct Endpoint {
     pub checks: RateLimit,
     /// Of DTLS.
     pub dtls: RateLimit,
+    /// A slot has changed its source: its sender report is due.
+    pub report_due: bool,
     /// If a slot agreed to transport-wide numbers.
     pub downlink: Option<Box<Downlink>>,
     /// The settling that it last took part in.
@@ -106,6 +108,7 @@ impl Endpoint {
             feedback_at: 0.0,
             report_at: 0.0,
             estimate_at: 0.0,
+            report_due: false,
             downlink: None,
             remb_bps: 0,
             heard: false,

@@ -75,6 +75,7 @@ impl Core {
             return;
         }
         let Some(placed) = slot.place(packet, source, ups, streams, &receiver.counters, now) else { return };
+        receiver.report_due |= slot.report_due;
         receiver.send_rtp(slot.owner, &placed.header, slot.numbered(), now, &mut self.outbox, |number, out| {
             slot.write(&placed, &packet.header, packet.data, now, number, out);
         });

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::id::{Seq, Ssrc};
 use crate::outbox::Outbox;
 use crate::rtcp::Packet;
-use crate::tracks::{EndpointKey, Tracks};
+use crate::tracks::{DownKey, Downs, EndpointKey, Tracks};
 
 const REPORT_INTERVAL_S: f64 = 1.0;
 const FEEDBACK_INTERVAL_S: f64 = 0.05;
@@ -15,19 +15,11 @@ const UNCAPPED_BPS: u64 = 1_000_000_000;
 const DEFAULT_ROUND_TRIP_S: f64 = 0.1;
 
 impl Endpoint {
-    /// The longest of its slots'; None before a report has come back.
-    #[must_use]
-    pub fn round_trip_s(&self, tracks: &Tracks) -> Option<f64> {
-        let known = self.slots.iter().filter_map(|(_, key)| tracks.downs.get(*key)?.round_trip_s);
-        known.max_by(f64::total_cmp)
-    }
-
     /// Queue the feedback and the reports that are due.
     pub fn tick(&mut self, me: EndpointKey, tracks: &mut Tracks, outbox: &mut Outbox<EndpointKey>, now: f64) {
         if !self.sending() {
             return;
         }
-        let round_trip_s = self.round_trip_s(tracks).filter(|s| *s > 0.0).unwrap_or(DEFAULT_ROUND_TRIP_S);
         let mut due = Vec::new();
         let mut media = Ssrc(0);
         for key in &self.demux.tracks {
@@ -42,7 +34,7 @@ impl Endpoint {
                 }
                 if !stream.nacks.is_empty() {
                     let mut missing = Vec::new();
-                    stream.nacks.due(now, round_trip_s, &mut missing);
+                    stream.nacks.due(now, round_trip_s(&self.slots, &tracks.downs), &mut missing);
                     if !missing.is_empty() {
                         self.counters.add(Counter::NacksOut, missing.len() as u64);
                         let sequences = missing.into_iter().map(Seq::wire).collect();
@@ -64,9 +56,13 @@ impl Endpoint {
             self.report(tracks, &mut due, now);
         }
         self.send_rtcp(me, outbox, &due);
-        for (_, key) in &self.slots {
-            if tracks.downs.get(*key).is_some_and(|slot| slot.report_due) {
-                self.send_report(me, *key, tracks, outbox, now);
+        if std::mem::take(&mut self.report_due) {
+            for (_, key) in &self.slots {
+                if tracks.downs.get(*key).is_some_and(|slot| slot.report_due) {
+                    self.send_report(me, *key, tracks, outbox, now);
+                    // one whose source has made no report yet has to be asked again
+                    self.report_due |= tracks.downs.get(*key).is_some_and(|slot| slot.report_due);
+                }
             }
         }
     }
@@ -92,7 +88,7 @@ impl Endpoint {
             peer: self.id,
             bitrate_bps: self.downlink.as_ref().and_then(|own| own.estimate_bps()).unwrap_or(self.remb_bps),
             loss: lost / f64::from(expected.max(1)),
-            round_trip_s: self.round_trip_s(tracks),
+            round_trip_s: longest_round_trip(&self.slots, &tracks.downs),
             sent_bps,
         })
     }
@@ -123,4 +119,13 @@ impl Endpoint {
             due.push(Packet::Remb { sender: FEEDBACK_SSRC, bitrate_bps, ssrcs: video });
         }
     }
+}
+
+/// The longest of some slots'; None before a report has come back.
+fn longest_round_trip(slots: &[(Ssrc, DownKey)], downs: &Downs) -> Option<f64> {
+    slots.iter().filter_map(|(_, key)| downs.get(*key)?.round_trip_s).max_by(f64::total_cmp)
+}
+
+fn round_trip_s(slots: &[(Ssrc, DownKey)], downs: &Downs) -> f64 {
+    longest_round_trip(slots, downs).filter(|s| *s > 0.0).unwrap_or(DEFAULT_ROUND_TRIP_S)
 }
