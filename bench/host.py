@@ -60,19 +60,28 @@ class Host:
     async def __aenter__(self) -> Self:
         reader, self._writer = await asyncio.open_connection(sock=self._near, limit=MAX_LINE)
         self._reading = asyncio.create_task(self._read(reader))
-        async with asyncio.timeout(START_S):
-            await self.sample()
+        try:
+            async with asyncio.timeout(START_S):
+                await self.sample()
+        except BaseException:
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         assert self._writer is not None
         assert self._reading is not None
         self._reading.cancel()
         with suppress(asyncio.CancelledError, ConnectionError):
             await self._reading
         self._writer.close()  # the server stops at the end of its input
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
         await asyncio.to_thread(self._process.join, 5)
         self._process.kill()
 
@@ -109,6 +118,9 @@ class Host:
                 future = self._asked.pop(said["number"])
             if future is not None and not future.done():
                 future.set_result(said.get("value"))
+        for future in [*self._asked.values(), *self._awaited.values()]:
+            if not future.done():
+                future.set_exception(ConnectionError("the server's process has ended"))
 
 
 # --- the server's process -------------------------------------------------------------------------------------------

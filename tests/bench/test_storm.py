@@ -35,6 +35,12 @@ async def test_a_storm_while_somebody_is_there() -> None:
     assert len(leg.keys.up) == 28
 
 
+async def test_a_server_that_does_not_start_is_noticed() -> None:
+    with pytest.raises(ConnectionError, match="ended"):
+        async with Host("of nobody"):
+            pass
+
+
 def test_figures() -> None:
     found = {figure.name: figure for figure in storm.figures("null", joins=2, runs=1)}
     assert set(found) == {
