@@ -1,7 +1,6 @@
 //! The loop: send what is due, read what came, sleep.
 
 use std::io;
-use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 use medinova_core::parameters::Kind;
@@ -9,9 +8,10 @@ use medinova_core::srtp::{MAX_OVERHEAD, Srtp};
 
 use super::histogram::Histogram;
 use super::leg::{Leg, Shape};
+use super::peer::{Peer, Totals};
 use super::ring::Ring;
 use super::sink::Sink;
-use super::source::{Source, Stamp};
+use super::source::Source;
 use super::wire::{BATCH, Message, Wire};
 
 const CHECK_NS: f64 = 5e9;
@@ -20,44 +20,6 @@ const LATE_NS: f64 = 1e6;
 const READS_AT_ONCE: usize = 8; // batches read before it is looked again what is due
 const NOBODY: u32 = u32::MAX;
 const ROOM: usize = 2048; // of one packet that is not of a source
-const NTP_AT_ZERO: u64 = 3_900_000_000; // seconds since 1900 when the generator started, in sender reports
-
-/// Totals since the last reset.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
-    /// RTP packets handed to the kernel.
-    pub sent: u64,
-    /// Of these, more than a millisecond after they were due.
-    pub late: u64,
-    /// RTP packets of streams that somebody waits for; all of them, duplicates too.
-    pub arrived: u64,
-    /// RTP packets of other streams: repairs and probes.
-    pub other: u64,
-    /// Packets that were to be decrypted and are not authentic.
-    pub refused: u64,
-    /// Packets with a stamp of another source, or none.
-    pub strange: u64,
-    /// RTCP datagrams.
-    pub rtcp: u64,
-    /// Key frames that were asked for.
-    pub key_frames_asked: u64,
-    /// Answers to our checks.
-    pub checks_answered: u64,
-    /// How long the loop ran.
-    pub wall_ns: u64,
-    /// What it used of its core.
-    pub cpu_ns: u64,
-}
-
-struct Peer {
-    local: u32,
-    remote: SocketAddrV4,
-    srtp: Option<Srtp>,
-    check: Vec<u8>,
-    sources: Vec<usize>,
-    sinks: Vec<Sink>,
-    transport: u16,
-}
 
 /// Everybody, and the socket.
 pub struct Generator {
@@ -296,34 +258,10 @@ impl Generator {
         }
     }
 
-    /// Sender reports of what it sends and a receiver report of what it receives.
     fn send_report(&mut self, at: usize, now_ns: u64) {
         let start = self.room(ROOM);
-        let peer = &mut self.peers[at];
-        let mut compound = Vec::with_capacity(ROOM); // once a second and participant
-        for &number in &peer.sources {
-            let source = &self.sources[number];
-            let ntp = ((u128::from(NTP_AT_ZERO) << 32) + (u128::from(now_ns) << 32) / 1_000_000_000) as u64;
-            compound.extend([0x80, 200, 0, 6]);
-            compound.extend(source.ssrc.to_be_bytes());
-            compound.extend(ntp.to_be_bytes());
-            for word in [source.rtp_time(now_ns), source.count, source.octets] {
-                compound.extend(word.to_be_bytes());
-            }
-        }
-        let blocks: Vec<_> = peer.sinks.iter().filter_map(|sink| Some((sink.ssrc, sink.report()?))).take(31).collect();
-        compound.extend([0x80 | blocks.len() as u8, 201, 0, 1 + 6 * blocks.len() as u8, 0, 0, 0, 1]);
-        for (ssrc, (highest, lost)) in blocks {
-            compound.extend(ssrc.to_be_bytes());
-            compound.extend(lost.min(0x7F_FFFF).to_be_bytes());
-            compound.extend(highest.to_be_bytes());
-            compound.extend([0; 12]);
-        }
         let room = &mut self.arena[start..start + ROOM];
-        room[..compound.len()].copy_from_slice(&compound);
-        let plain = compound.len();
-        let sealed = peer.srtp.as_mut().map_or(Some(plain), |srtp| srtp.protect_rtcp(room, plain));
-        if let Some(length) = sealed {
+        if let Some(length) = self.peers[at].report(&self.sources, now_ns, room) {
             self.queue(at, start, length, 0);
         }
     }
@@ -361,67 +299,12 @@ impl Generator {
                 [0..=3, ..] => totals.checks_answered += u64::from(datagram[0] == 1 && datagram.get(1) == Some(&1)),
                 [128..=191, 192..=223, ..] => {
                     totals.rtcp += 1;
-                    read_rtcp(peer, sources, datagram, totals);
+                    peer.read_rtcp(sources, datagram, totals);
                 }
-                [128..=191, ..] if datagram.len() > 12 => read_rtp(peer, datagram, now_ns, totals, delays),
+                [128..=191, ..] if datagram.len() > 12 => peer.read_rtp(datagram, now_ns, totals, delays),
                 _ => {}
             }
         })
-    }
-}
-
-fn read_rtp(peer: &mut Peer, datagram: &mut [u8], now_ns: u64, totals: &mut Totals, delays: &mut Histogram) {
-    let ssrc = u32::from_be_bytes([datagram[8], datagram[9], datagram[10], datagram[11]]);
-    let (sequence, payload_type) = (u16::from_be_bytes([datagram[2], datagram[3]]), datagram[1] & 0x7F);
-    let found = peer.sinks.iter().position(|sink| sink.ssrc == ssrc);
-    let found =
-        found.or_else(|| peer.sinks.iter().position(|sink| sink.ssrc == 0 && sink.payload_type == payload_type));
-    let Some(sink) = found.map(|at| &mut peer.sinks[at]) else {
-        totals.other += 1;
-        return;
-    };
-    sink.ssrc = ssrc;
-    totals.arrived += 1;
-    if !sink.note(sequence) {
-        return;
-    }
-    let plain = datagram.len();
-    let Ok(length) = peer.srtp.as_mut().map_or(Ok(plain), |srtp| srtp.unprotect(datagram)) else {
-        totals.refused += 1;
-        return;
-    };
-    match Stamp::read(&datagram[..length]) {
-        Some(stamp) if Some(stamp.source as usize) == sink.source => {
-            sink.stamped(sequence, stamp);
-            delays.add(now_ns.saturating_sub(stamp.sent_ns));
-        }
-        _ => totals.strange += 1,
-    }
-}
-
-/// Of what the server says only the wish for a key frame matters: PLI (RFC 4585 §6.3.1) and FIR (RFC 5104 §4.3.1).
-fn read_rtcp(peer: &mut Peer, sources: &mut [Source], datagram: &mut [u8], totals: &mut Totals) {
-    let plain = datagram.len();
-    let Ok(length) = peer.srtp.as_mut().map_or(Ok(plain), |srtp| srtp.unprotect_rtcp(datagram)) else {
-        totals.refused += 1;
-        return;
-    };
-    let mut rest = &datagram[..length];
-    while let [head, kind, high, low, ..] = *rest {
-        let size = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
-        let wanted = match (kind, head & 0x1F) {
-            (206, 1) => rest.get(8..12),
-            (206, 4) => rest.get(12..16),
-            _ => None,
-        };
-        for &number in wanted.map_or(&[][..], |_| &peer.sources) {
-            let source = &mut sources[number];
-            if wanted == Some(&source.ssrc.to_be_bytes()[..]) {
-                source.wants_key = true;
-                totals.key_frames_asked += 1;
-            }
-        }
-        rest = rest.get(size..).unwrap_or(&[]);
     }
 }
 

@@ -78,12 +78,24 @@ fn kind(name: &str) -> Kind {
 }
 
 impl Sending {
+    #[cfg(test)]
+    pub(super) fn video(ssrc: u32) -> Self {
+        let (kind, mid) = ("video".into(), "1".into());
+        let (mid_id, level_id, send_time_id, transport_sequence_id) = (4, 0, 2, 3);
+        Self { kind, ssrc, payload_type: 96, mid, mid_id, level_id, send_time_id, transport_sequence_id }
+    }
+
     pub(super) fn kind(&self) -> Kind {
         kind(&self.kind)
     }
 }
 
 impl Receiving {
+    #[cfg(test)]
+    pub(super) fn video(ssrc: u32, source: usize) -> Self {
+        Self { kind: "video".into(), ssrc, payload_type: 96, source }
+    }
+
     pub(super) fn kind(&self) -> Kind {
         kind(&self.kind)
     }

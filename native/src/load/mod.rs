@@ -8,6 +8,7 @@
 pub mod generator;
 pub mod histogram;
 pub mod leg;
+pub mod peer;
 #[cfg(feature = "extension-module")]
 pub mod python;
 pub mod ring;

@@ -238,4 +238,34 @@ mod tests {
         assert_eq!(Stamp::read(&packet[..9]), None);
         assert_eq!(Stamp::read(&[]), None);
     }
+
+    #[test]
+    fn packets_look_like_a_cameras() {
+        let shape = Shape {
+            video_packets_s: 100.0,
+            audio_packets_s: 50.0,
+            video_bytes: 100,
+            audio_bytes: 50,
+            frame_packets: 3,
+            burst: true,
+            uneven: true,
+            key_frame_s: 1.0,
+            quantum_us: 50,
+        };
+        let mut source = Source::new(&Sending::video(1000), 0, 5, 65_534);
+        let (mut transport, mut room) = (65_535, vec![0; 500]);
+        let mut seen = Vec::new();
+        for place in 0..6_u64 {
+            let length = source.packet(&shape, 1 << 30, &mut transport, None, &mut room).expect("room");
+            let (packet, payload) = (&room[..length], length - 100 - usize::from(place % 3 == 2));
+            assert_eq!((packet[0], packet[1] & 0x7F, &packet[8..12]), (0x90, 96, &[0, 0, 3, 232][..]));
+            assert_eq!(packet[21..23], (65_535_u16.wrapping_add(place as u16)).to_be_bytes());
+            assert_eq!(packet[24], b'1'); // its line
+            assert_eq!(Stamp::read(packet), Some(Stamp { source: 5, count: place as u32 + 1, sent_ns: 1 << 30 }));
+            seen.push((packet[1] >> 7, packet[payload], packet[payload + 6]));
+        }
+        // marker, whether it begins a frame, and of those that do whether it is no key frame
+        let of_frame = |key| [(0, 0x90, key), (0, 0x80, 0xAA), (1, 0x80, 0xAA)];
+        assert_eq!(seen, [of_frame(0), of_frame(1)].concat());
+    }
 }
