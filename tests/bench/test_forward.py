@@ -73,3 +73,9 @@ def test_parts_are_chosen_by_scenario_and_server(only: list[str], left: set[tupl
 def test_an_unknown_part_is_refused() -> None:
     with pytest.raises(ValueError, match="no scenario or server nothing"):
         forward.chosen(["nothing", "relay"])
+
+
+def test_without_the_native_engine_there_is_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="not built"):
+        next(forward.measure(quick=True))
