@@ -22,7 +22,7 @@ use crate::system;
 use crate::tally::Tally;
 
 /// Commands done between two batches, so that a storm of them holds no packet up.
-const COMMANDS_AT_ONCE: usize = 64;
+const COMMANDS_AT_ONCE: usize = 256;
 /// Between looks at what the kernel dropped: it costs a call.
 const LOOK_S: f64 = 1.0;
 /// Before events are offered again that could not be handed over.
@@ -174,9 +174,13 @@ impl<'a, P: Plane> Loop<'a, P> {
 
     fn run(&mut self) {
         while !self.shared.stop.load(Relaxed) {
-            let datagrams = self.receive();
+            let came = self.receive();
             let now = self.receiver.now();
-            self.obey(now);
+            // before the datagrams: one that answers what Python has said must find what Python had asked for first
+            let mut work = self.obey(now);
+            if came {
+                work += self.handle(now);
+            }
             if self.ticks.due(now) {
                 self.plane.tick(now);
                 self.look(now);
@@ -187,26 +191,31 @@ impl<'a, P: Plane> Loop<'a, P> {
             if self.receiver.is_full() || !self.commands.is_empty() {
                 continue;
             }
-            self.rest(datagrams, told);
+            self.rest(work, told);
         }
     }
 
-    /// Take in one batch; returns its datagrams.
-    fn receive(&mut self) -> usize {
+    /// Take one batch from the kernel; false if nothing came.
+    fn receive(&mut self) -> bool {
         let tally = &self.shared.tally;
         match self.receiver.receive(&self.socket) {
-            Ok(0) => return 0,
-            Ok(_) => tally.batches.add(1),
+            Ok(messages) => {
+                tally.batches.add(usize::from(messages > 0));
+                messages > 0
+            }
             Err(_) => {
                 // an ICMP error of an earlier datagram: UDP has none to answer for
                 tally.receive_errors.add(1);
-                return 0;
+                false
             }
         }
-        let now = self.receiver.now();
+    }
+
+    /// Have the plane take in the batch; returns its datagrams.
+    fn handle(&mut self, now: f64) -> usize {
         let mut datagrams = 0;
         let plane = &mut self.plane;
-        self.receiver.each(&self.socket, tally, |datagram, path, arrived| {
+        self.receiver.each(&self.socket, &self.shared.tally, |datagram, path, arrived| {
             datagrams += 1;
             plane.handle(datagram, path, now, arrived);
         });
@@ -214,21 +223,22 @@ impl<'a, P: Plane> Loop<'a, P> {
         datagrams
     }
 
-    /// Do some of what other threads asked for.
-    fn obey(&mut self, now: f64) {
+    /// Do some of what other threads asked for; returns how much.
+    fn obey(&mut self, now: f64) -> usize {
         let commands = &self.shared.commands;
         if self.commands.is_empty() {
             commands.take(&mut self.commands);
             if self.commands.is_empty() {
-                return;
+                return 0;
             }
             self.shared.tally.commands_high_water.raise(commands.depth());
         }
-        for _ in 0..COMMANDS_AT_ONCE {
-            let Some(command) = self.commands.pop_front() else { break };
+        let some = self.commands.len().min(COMMANDS_AT_ONCE);
+        for command in self.commands.drain(..some) {
             self.plane.obey(command, now);
             commands.done();
         }
+        some
     }
 
     /// Count what the kernel dropped.
@@ -258,11 +268,12 @@ impl<'a, P: Plane> Loop<'a, P> {
         waiting.is_some()
     }
 
-    /// After a batch nap, so that the next is worth a wake-up; when nothing came sleep until something does or is due.
-    fn rest(&mut self, datagrams: usize, told: bool) {
+    /// After some work nap, so that the next is worth a wake-up; when there was none sleep until something comes or is
+    /// due. `work` is datagrams and commands together: a join's commands come one by one, too.
+    fn rest(&mut self, work: usize, told: bool) {
         let (tally, commands) = (&self.shared.tally, &self.shared.commands);
-        let length = nap(self.nap, datagrams);
-        if datagrams > 0 {
+        let length = nap(self.nap, work);
+        if work > 0 {
             if !length.is_zero() {
                 tally.naps.add(1);
                 system::nap(length);
