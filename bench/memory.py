@@ -104,7 +104,7 @@ def _add(engine: Engine, number: int) -> tuple[list[UpId], list[DownId]]:
     engine.gate(peer, True)
     engine.set_keys(peer, make_keys())
     ups = {source: engine.add_up(peer, up.parameters()) for source, up in accept_ups(read, VIDEO_CODECS).items()}
-    slots = accept_slots(read, {}, f"names{number}").values()
+    slots = accept_slots(read, {}, f"names{number}", estimated=engine.estimates).values()
     downs = {(slot.kind, slot.place, slot.number): engine.add_down(peer, slot.accepted.parameters()) for slot in slots}
     return [ups["microphone"], ups["camera"]], [downs["audio", "person", 0], downs["video", "person", 0]]
 

@@ -34,6 +34,7 @@ class NullEngine:
     """Replies to a check with the first 20 bytes of a success response, unsigned."""
 
     name = "null"
+    estimates = False
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

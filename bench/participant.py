@@ -8,10 +8,11 @@ virtual time with keys made up on the spot, the bench in real time behind a real
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.sources import AV1, EXTENSIONS, H264, OPUS, VP8, VP9, Source
 from media import rtcp, rtp, stun
+from media.arrivals import Arrivals
 from media.engine import DownParameters, IceCredentials, SrtpKeys, UpParameters
 from media.feedback import TransportFeedback
 from media.srtp import Srtp
@@ -20,6 +21,7 @@ NTP_AT_ZERO = 3_900_000_000  # seconds since 1900 at now = 0
 CHECK_INTERVAL_S = 2.5
 REPORT_INTERVAL_S = 1.0
 NACK_INTERVAL_S = 0.05
+FEEDBACK_INTERVAL_S = 0.1
 
 
 def up_parameters(*sources: Source) -> UpParameters:
@@ -51,6 +53,12 @@ def slot_parameters(kind: str, mid: str, ssrc: int, **changes: object) -> DownPa
         "clock_rate": 90000 if video else 48000,
     }
     return DownParameters(**{**values, **changes})  # type: ignore[arg-type]  # a table of defaults, overridden by name
+
+
+def numbered(slot: DownParameters) -> DownParameters:
+    """Return the slot as one that transport-wide feedback is given about, where the engine reads that."""
+    extensions = {uri: number for uri, number in EXTENSIONS.items() if uri != rtp.ABS_SEND_TIME}
+    return replace(slot, extensions=extensions)
 
 
 def make_keys(profile: str = "SRTP_AEAD_AES_128_GCM") -> SrtpKeys:
@@ -92,7 +100,8 @@ class Participant:
         self.checked = False  # one of our checks was answered
         self.srtp: Srtp | None = None
         self._transport_sequence = 0
-        self._check_at = self._report_at = self._nack_at = float("-inf")
+        self._arrivals = Arrivals()
+        self._check_at = self._report_at = self._nack_at = self._feedback_at = float("-inf")
         self._out: list[bytes] = []
         if keys is not None:
             self.set_keys(keys)
@@ -133,6 +142,9 @@ class Participant:
             if self.asks_again and now - self._nack_at >= NACK_INTERVAL_S:
                 self._nack_at = now
                 self._ask_again(now)
+            if now - self._feedback_at >= FEEDBACK_INTERVAL_S:
+                self._feedback_at = now
+                self.send_rtcp(*self._arrivals.report(1, next(iter(self.slots), 0)))
         out, self._out = self._out, []
         return out
 
@@ -144,6 +156,8 @@ class Participant:
 
     def send_rtcp(self, *packets: rtcp.Packet) -> None:
         assert self.srtp is not None
+        if not packets:
+            return
         protected = self.srtp.protect_rtcp(rtcp.pack(packets))
         if protected is not None:
             self._out.append(protected)
@@ -174,6 +188,7 @@ class Participant:
     def _on_rtp(self, packet: rtp.Packet, now: float) -> None:
         self.counters["rtp_in"] += 1
         packet.arrived_s = now
+        self._note_arrival(packet, now)
         received = self.received.get(packet.ssrc)
         if received is not None:
             self._note(received, packet, now)
@@ -188,6 +203,13 @@ class Participant:
                     original = rtp.Packet(data)
                     original.arrived_s = now
                     self._note(received, original, now, repaired=True)
+
+    def _note_arrival(self, packet: rtp.Packet, now: float) -> None:
+        """Have the next feedback tell when a packet came, if its slot has transport-wide numbers."""
+        slot = next((slot for slot in self.slots.values() if packet.ssrc in (slot.ssrc, slot.rtx_ssrc)), None)
+        number = packet.extensions().get(slot.extensions.get(rtp.TRANSPORT_SEQUENCE, 0)) if slot else None
+        if number is not None:
+            self._arrivals.note(int.from_bytes(number, "big"), now)
 
     def _note(self, received: Received, packet: rtp.Packet, now: float, *, repaired: bool = False) -> None:
         if received.highest < 0:

@@ -17,10 +17,12 @@ from media.rtp import ABS_SEND_TIME, AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSP
 from media.sdp import Direction, Extension, Offer, Section
 
 _UP_EXTENSIONS = (MID, RID, REPAIRED_RID, AUDIO_LEVEL, TRANSPORT_SEQUENCE)
-_SLOT_EXTENSIONS = (MID, AUDIO_LEVEL, ABS_SEND_TIME)
 # transport-cc only where we send the feedback: a sender that is promised it and gets none starves
 _UP_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
-_SLOT_FEEDBACK = ("goog-remb", "ccm fir", "nack", "nack pli")
+# how a receiver says what it can take: by REMB, estimated from times of sending, or by telling when packets arrived
+_REMB_EXTENSIONS, _REMB_FEEDBACK = (MID, AUDIO_LEVEL, ABS_SEND_TIME), ("goog-remb", "ccm fir", "nack", "nack pli")
+_TOLD_EXTENSIONS = (MID, AUDIO_LEVEL, TRANSPORT_SEQUENCE)
+_TOLD_FEEDBACK = ("transport-cc", "ccm fir", "nack", "nack pli")
 _OPUS = "minptime=10;useinbandfec=1"
 _REVERSED = {"sendrecv": "", "sendonly": "/recvonly", "recvonly": "/sendonly"}
 
@@ -70,6 +72,21 @@ class AcceptedSlot:
     cname: str
     stream: str  # msid: the slots of one person share it
     track: str
+    estimated: bool = False  # by our engine, from transport-wide feedback where the receiver offers that
+
+    @property
+    def extensions(self) -> Mapping[str, Extension]:
+        return _slot_extensions(self.section, _TOLD_EXTENSIONS if self._tells else _REMB_EXTENSIONS)
+
+    @property
+    def feedback(self) -> tuple[str, ...]:
+        return _TOLD_FEEDBACK if self._tells else _REMB_FEEDBACK
+
+    @property
+    def _tells(self) -> bool:
+        """Both halves are needed: numbers that nobody speaks of, or feedback about none, tell nothing."""
+        numbers = TRANSPORT_SEQUENCE in _slot_extensions(self.section, _TOLD_EXTENSIONS)
+        return self.estimated and numbers and all("transport-cc" in one.feedback for one in self.codecs)
 
     def parameters(self, first_sequence: int = 0, first_timestamp: int = 0) -> DownParameters:
         rtx = {one.payload_type: one.rtx for one in self.codecs if one.rtx is not None}
@@ -81,7 +98,7 @@ class AcceptedSlot:
             cname=self.cname,
             codecs={one.codec: one.payload_type for one in reversed(self.codecs)},
             rtx=rtx,
-            extensions={uri: one.id for uri, one in _slot_extensions(self.section).items()},
+            extensions={uri: one.id for uri, one in self.extensions.items()},
             first_sequence=first_sequence,
             first_timestamp=first_timestamp,
             clock_rate=self.codecs[0].clock_rate,
@@ -113,7 +130,7 @@ def write(offer: Offer, accepted: Mapping[str, Accepted], transport: Transport) 
                 lines += _common(section, up.codecs, _up_extensions(section), _UP_FEEDBACK)
                 lines += ["a=recvonly", *_layers(section)]
             case AcceptedSlot() as slot:
-                lines += _common(section, slot.codecs, _slot_extensions(section), _SLOT_FEEDBACK)
+                lines += _common(section, slot.codecs, slot.extensions, slot.feedback)
                 lines += ["a=sendonly", *_sources(slot)]
             case None:
                 lines += _rejected(section)
@@ -200,8 +217,8 @@ def _up_extensions(section: Section) -> dict[str, Extension]:
     return _agreed(section, _UP_EXTENSIONS, ("sendrecv", "sendonly"))
 
 
-def _slot_extensions(section: Section) -> dict[str, Extension]:
-    return _agreed(section, _SLOT_EXTENSIONS, ("sendrecv", "recvonly"))
+def _slot_extensions(section: Section, wanted: Sequence[str]) -> dict[str, Extension]:
+    return _agreed(section, wanted, ("sendrecv", "recvonly"))
 
 
 def _agreed(section: Section, wanted: Sequence[str], directions: Sequence[Direction]) -> dict[str, Extension]:

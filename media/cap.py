@@ -1,9 +1,12 @@
-"""When a two-party visit's sender is told to stay below what its one receiver says it can take (REMB).
+"""When a two-party visit's sender is told to stay below what its one receiver can take.
 
-Passed on as it is, REMB would lock a sender at the rate of a still picture: a receiver can't estimate more than it
-gets. So it counts only while the receiver is in trouble, and for a while after: its loss or its delay rises, or the
-sender really fills what the receiver allows. With three or more in a visit nobody's REMB caps anybody: use it for none
-of them.
+Passed on as it is, an estimate would lock a sender at the rate of a still picture: a receiver can't say more than it
+gets (REMB), and our own estimate proves little more than what was sent. So it counts only while the receiver is in
+trouble, and for a while after: its loss or its delay rises, or its estimate has fallen below what is sent. (An estimate
+that is merely lower says nothing: after a still picture it takes a while to learn.) Who sends no more than a still
+picture and a voice is not the cause, and no cap would help. Once capped, a sender that fills the cap stays capped, and
+climbs with the estimate: let go, it would fill the bottleneck's queue anew every few seconds. With three or more in a
+visit nobody's receiver caps anybody: use it for none of them.
 """
 
 from collections import deque
@@ -15,7 +18,9 @@ HOLD_S = 5.0  # after trouble ended
 LOSS = 0.05  # of what we sent; below it, repair copes
 LOSS_STEP = 0.02  # above the average, it rises
 DELAY_STEP_S = 0.05  # above the shortest round trip of the last minute
-FILLED = 0.9  # of REMB
+IDLE_BPS = 150_000  # sent for a still picture and a voice
+FALLEN = 0.95  # of the estimate before: a queue fills, or much is lost; nothing else lowers an estimate
+FILLED = 0.9  # of the estimate
 _WINDOW_S = 60.0
 
 
@@ -27,6 +32,7 @@ class SenderCap:
         self._loss = 0.0  # average
         self._trouble_at: float | None = None
         self._cap_bps: int | None = None
+        self._estimate_bps = 0  # the last one
 
     def update(self, estimate: DownEstimate, now: float) -> int | None:
         """Return what to cap the sender at from now on, in bit/s; None: not at all."""
@@ -45,8 +51,12 @@ class SenderCap:
     def _in_trouble(self, estimate: DownEstimate, now: float) -> bool:
         loss, average = estimate.loss, self._loss
         self._loss += (loss - average) / 4
-        filled = estimate.sent_bps > max(FLOOR_BPS, FILLED * estimate.bitrate_bps)
-        return loss > LOSS or loss > average + LOSS_STEP or self._delayed(estimate.round_trip_s, now) or filled
+        suffers = loss > LOSS or loss > average + LOSS_STEP
+        suffers |= self._delayed(estimate.round_trip_s, now)
+        before, self._estimate_bps = self._estimate_bps, estimate.bitrate_bps
+        fallen = estimate.bitrate_bps < FALLEN * before and estimate.sent_bps > estimate.bitrate_bps
+        filled = self._cap_bps is not None and estimate.sent_bps > max(FLOOR_BPS, FILLED * estimate.bitrate_bps)
+        return filled or ((suffers or fallen) and estimate.sent_bps > IDLE_BPS)
 
     def _delayed(self, round_trip_s: float | None, now: float) -> bool:
         if round_trip_s is None:

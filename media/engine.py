@@ -136,7 +136,7 @@ class SourceLost:
 
 @dataclass(frozen=True, slots=True)
 class DownEstimate:
-    """What a receiver says it can take (REMB) and what it loses; at most one a second and peer."""
+    """What a receiver can take, by REMB or by its feedback, and what it loses; at most one a second and peer."""
 
     peer: PeerId
     bitrate_bps: int  # 0: it has not said yet
@@ -176,6 +176,7 @@ class Engine(Protocol):
     """Moves packets. An id unknown to `add_up`, `add_down`, `set_keys` … is our misuse and raises `KeyError`."""
 
     name: str
+    estimates: bool  # it reads transport-wide feedback about what it sends: slots that agree to that may be added
 
     async def open(self) -> None:
         """Bind the media port; raises OSError when it is taken."""

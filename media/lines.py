@@ -52,10 +52,10 @@ def accept_ups(offer: Offer, preference: Sequence[str], agreed: Codec | None = N
     return ups
 
 
-def accept_slots(offer: Offer, before: Mapping[str, Slot], names: str) -> dict[str, Slot]:
+def accept_slots(offer: Offer, before: Mapping[str, Slot], names: str, *, estimated: bool = False) -> dict[str, Slot]:
     """Return the slots by mid, in the order of the offer; `before` are those of the last answer.
 
-    `names` tells this connection's CNAMEs from any other's.
+    `names` tells this connection's CNAMEs from any other's; `estimated`: the engine reads transport-wide feedback.
     """
     sections = [
         section for section in offer.sections if section.usable and section.direction == "recvonly" and section.codecs
@@ -71,7 +71,7 @@ def accept_slots(offer: Offer, before: Mapping[str, Slot], names: str) -> dict[s
         place, number = _next_place(section.media, used)
         if number < MAX_SLOTS:
             used.add((section.media, place, number))
-            slots[section.mid] = Slot(place, number, _fresh(section, f"{place}-{number}", names, taken))
+            slots[section.mid] = Slot(place, number, _fresh(section, f"{place}-{number}", names, taken, estimated))
     return {section.mid: slots[section.mid] for section in sections if section.mid in slots}
 
 
@@ -92,7 +92,7 @@ def _next_place(media: str, used: set[_Use]) -> tuple[Place, int]:
     return "screen", next((at for at in range(MAX_SLOTS) if (media, "screen", at) not in used), MAX_SLOTS)
 
 
-def _fresh(section: Section, stream: str, names: str, taken: set[int | None]) -> AcceptedSlot:
+def _fresh(section: Section, stream: str, names: str, taken: set[int | None], estimated: bool) -> AcceptedSlot:
     """One person's microphone and camera share a stream and a CNAME: lip sync goes by them."""
     return AcceptedSlot(
         section,
@@ -102,6 +102,7 @@ def _fresh(section: Section, stream: str, names: str, taken: set[int | None]) ->
         cname=f"{names}-{stream}",
         stream=stream,
         track=f"{stream}-{section.media}",
+        estimated=estimated,
     )
 
 

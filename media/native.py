@@ -56,6 +56,7 @@ class NativeEngine:
     """
 
     name = "native"
+    estimates = True
 
     def __init__(
         self,

@@ -144,7 +144,8 @@ class Peer:
         except ValueError as error:
             raise OfferError(str(error)) from error
         ups = accept_ups(offer, self._site.preference, agreed)
-        slots = accept_slots(offer, {slot.mid: slot for slot in self._slots()}, self._names)
+        before = {slot.mid: slot for slot in self._slots()}
+        slots = accept_slots(offer, before, self._names, estimated=self._site.engine.estimates)
         self._check(offer, slots)
         self._enter(offer)
         self._lay_ups(ups)

@@ -46,6 +46,7 @@ class ReferenceEngine:
     """`addresses` are local ones to bind, IPv4 or IPv6; port 0 takes one that is free on all of them."""
 
     name = "reference"
+    estimates = False
 
     def __init__(self, addresses: Sequence[str] = ("127.0.0.1",), port: int = 0) -> None:
         self._addresses = tuple(addresses)

@@ -25,6 +25,7 @@ class Recording:
     """Everything by id; `calls` names what was asked for in order."""
 
     name: str = "recording"
+    estimates: bool = False
     ice: dict[PeerId, list[IceCredentials]] = field(default_factory=dict)
     gates: dict[PeerId, bool] = field(default_factory=dict)
     ups: dict[UpId, UpParameters] = field(default_factory=dict)

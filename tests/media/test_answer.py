@@ -17,7 +17,7 @@ TRANSPORT = Transport("ours", "p" * 22, FINGERPRINT, [("192.0.2.1", 5000), ("200
 VP8, H264 = Codec("video", "VP8"), Codec("video", "H264", "42e0/1")
 
 
-def accept(offered: sdp.Offer, wanted: Codec | None = None) -> dict[str, Accepted]:
+def accept(offered: sdp.Offer, wanted: Codec | None = None, *, estimated: bool = False) -> dict[str, Accepted]:
     accepted: dict[str, Accepted] = {}
     for at, section in enumerate(offered.sections):
         if not section.usable:
@@ -26,14 +26,17 @@ def accept(offered: sdp.Offer, wanted: Codec | None = None) -> dict[str, Accepte
             accepted[section.mid] = AcceptedUp(section, accept_up(section.codecs, PREFERENCE, wanted))
         else:
             rtx = 2000 + at if section.media == "video" else None
-            accepted[section.mid] = AcceptedSlot(section, section.codecs, 1000 + at, rtx, "who", f"s{at}", f"t{at}")
+            accepted[section.mid] = AcceptedSlot(
+                section, section.codecs, 1000 + at, rtx, "who", f"s{at}", f"t{at}", estimated
+            )
     return accepted
 
 
-def write(name: str, wanted: Codec | None = None) -> list[list[str]]:
-    """Return the answer to an offer as lines by section, the session's first."""
-    offered = sdp.parse(offer(name))
-    text = answer.write(offered, accept(offered, wanted), TRANSPORT)
+def write(name: str, wanted: Codec | None = None, *, estimated: bool = False, without: str = "\0") -> list[list[str]]:
+    """Return the answer to an offer as lines by section, the session's first; `without` lines that end like this."""
+    kept = [line for line in offer(name).split("\r\n") if not line.endswith(without)]
+    offered = sdp.parse("\r\n".join(kept))
+    text = answer.write(offered, accept(offered, wanted, estimated=estimated), TRANSPORT)
     assert text.endswith("\r\n")
     assert "\n" not in text.replace("\r\n", "")
     sections: list[list[str]] = [[]]
@@ -115,7 +118,7 @@ def test_camera_layers_stay_as_they_are(name: str, simulcast: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in OFFERS if "-join" in name])
-def test_transport_feedback_is_promised_on_ups_only(name: str) -> None:
+def test_without_an_estimate_transport_feedback_is_promised_on_ups_only(name: str) -> None:
     _, *sections = write(name)
     up, slots = sections[:3], sections[3:]
     assert all(any("transport-cc" in line for line in of(section, "a=rtcp-fb")) for section in up)
@@ -123,6 +126,25 @@ def test_transport_feedback_is_promised_on_ups_only(name: str) -> None:
     assert not any("transport-" in line for section in slots for line in section)
     video = [section for section in sections if section[0].startswith("m=video")]
     assert all(any("goog-remb" in line for line in section) for section in video)
+
+
+@pytest.mark.parametrize("name", [name for name in OFFERS if "-join" in name])
+def test_with_an_estimate_slots_ask_for_transport_feedback_instead_of_remb(name: str) -> None:
+    _, *sections = write(name, estimated=True)
+    slots = sections[3:]
+    assert sections[:3] == write(name)[1:4]
+    assert all(any("transport-cc" in line for line in of(section, "a=rtcp-fb")) for section in slots)
+    assert all(any("transport-wide" in line for line in of(section, "a=extmap")) for section in slots)
+    assert not any("goog-remb" in line or "abs-send-time" in line for section in slots for line in section)
+
+
+@pytest.mark.parametrize("without", [TRANSPORT_SEQUENCE, "transport-cc"])
+@pytest.mark.parametrize("name", [name for name in OFFERS if "-join" in name])
+def test_who_cannot_tell_when_packets_came_says_remb(name: str, without: str) -> None:
+    assert write(name, estimated=True, without=without) == write(name, without=without)
+    slots = write(name, estimated=True, without=without)[4:]
+    assert not any("transport-" in line for section in slots for line in section)
+    assert sum(bool(of(section, "a=rtcp-fb")) for section in slots) == 4
 
 
 def test_slot_declares_what_never_changes() -> None:
@@ -213,6 +235,9 @@ def test_slot_parameters_are_what_the_answer_says() -> None:
     assert audio.parameters().rtx_ssrc is None
     assert audio.parameters().clock_rate == 48000
     assert audio.parameters().extensions == {MID: 4, AUDIO_LEVEL: 1, ABS_SEND_TIME: 2}
+    numbered = accept(offered, estimated=True)
+    assert numbered["6"].parameters().extensions == {MID: 4, TRANSPORT_SEQUENCE: 3}
+    assert numbered["3"].parameters().extensions == {MID: 4, AUDIO_LEVEL: 1, TRANSPORT_SEQUENCE: 3}
 
 
 def test_the_first_of_equal_codecs_is_the_one_a_slot_sends() -> None:

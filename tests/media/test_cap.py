@@ -35,8 +35,20 @@ def caps(*story: tuple[int, int, float, float, int]) -> list[int | None]:
         ),
         # a long way is no trouble
         ([(3, 900, 0.0, 0.4, 500)], [None] * 3),
-        # the sender really fills what the receiver allows
-        ([(2, 1000, 0.0, 0.05, 950), (6, 2000, 0.0, 0.05, 950)], [1000] * 2 + [2000] * 4 + [None] * 2),
+        # more is sent than the receiver can take, then as much as it can
+        (
+            [
+                (1, 2000, 0.0, 0.05, 1200),
+                (2, 1000, 0.0, 0.05, 1200),
+                (2, 1000, 0.0, 0.05, 950),
+                (6, 2000, 0.0, 0.05, 950),
+            ],
+            [None] + [1000] * 4 + [2000] * 4 + [None] * 2,
+        ),
+        # as much as it can take, while nothing was the matter: what it can take is hardly known yet
+        ([(3, 1000, 0.0, 0.05, 1100), (3, 300, 0.0, 0.05, 50), (3, 300, 0.0, 0.05, 1200)], [None] * 9),
+        # a still picture on a bad network: not the cause
+        ([(2, 300, 0.0, 0.05, 100), (2, 300, 0.2, 0.3, 100)], [None] * 4),
         # never below the floor
         ([(2, 50, 0.2, 0.05, 300)], [250] * 2),
         # it has not said what it can take
