@@ -198,17 +198,13 @@ impl<'a, P: Plane> Loop<'a, P> {
     /// Take one batch from the kernel; false if nothing came.
     fn receive(&mut self) -> bool {
         let tally = &self.shared.tally;
-        match self.receiver.receive(&self.socket) {
-            Ok(messages) => {
-                tally.batches.add(usize::from(messages > 0));
-                messages > 0
-            }
-            Err(_) => {
-                // an ICMP error of an earlier datagram: UDP has none to answer for
-                tally.receive_errors.add(1);
-                false
-            }
-        }
+        let Ok(messages) = self.receiver.receive(&self.socket) else {
+            // an ICMP error of an earlier datagram: UDP has none to answer for
+            tally.receive_errors.add(1);
+            return false;
+        };
+        tally.batches.add(usize::from(messages > 0));
+        messages > 0
     }
 
     /// Have the plane take in the batch; returns its datagrams.
