@@ -3,7 +3,7 @@ PY := .venv/bin/python
 STAMP := .venv/installed
 DEV := .venv/installed-dev
 
-NATIVE := $(shell find native -name target -prune -o -type f -print)
+NATIVE := $(shell find native \( -name target -o -path native/fuzz \) -prune -o -type f -print)
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ test: $(DEV) ## every test, real browsers included; installs what they need when
 long: $(DEV) ## the searches too long for make test: e2e twenty times, Hypothesis at full depth
 	@tools/long
 
+fuzz: ## search the native engine for inputs that break it: each target for SECONDS (60), then Miri and AddressSanitizer
+	@EACH=$(or $(SECONDS),60) tools/fuzz
+
 bench: $(DEV) ## python -m bench NAME, e.g. make bench NAME=forward
 	@$(PY) -m bench $(NAME)
 
@@ -38,6 +41,6 @@ lock: $(STAMP) ## resolve the lock files anew from pyproject.toml and package.js
 	@tools/lock
 
 clean: ## remove everything that make made, the data in var/ excepted
-	rm -rf .venv node_modules build dist native/target media/_engine.*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv node_modules build dist native/target native/fuzz/target media/_engine.*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
-.PHONY: help install run check test long bench peers lock clean
+.PHONY: help install run check test long fuzz bench peers lock clean
