@@ -248,6 +248,34 @@ mod tests {
 
     use super::*;
 
+    /// Without a socket, so that Miri can look on.
+    #[test]
+    fn controls_are_read_as_they_were_put() {
+        let ip = |ip: u32| libc::in_addr { s_addr: ip.to_be() };
+        let info = libc::in_pktinfo { ipi_ifindex: 1, ipi_spec_dst: ip(1), ipi_addr: ip(0x7f01_0203) };
+        for (many, expected) in [(false, (0x7f01_0203, 0, 0)), (true, (0x7f01_0203, 1200, 7))] {
+            let mut control = Control([0; CONTROL_BYTES]);
+            // SAFETY: zeroes are valid for this plain C struct.
+            let mut header: libc::msghdr = unsafe { mem::zeroed() };
+            header.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_controllen = CONTROL_BYTES;
+            // SAFETY: the buffer is zeroed, aligned, and has room for all three.
+            header.msg_controllen = unsafe {
+                let first = libc::CMSG_FIRSTHDR(&raw const header);
+                let mut used = put_control(first, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+                if many {
+                    let second = libc::CMSG_NXTHDR(&raw const header, first);
+                    used += put_control(second, libc::SOL_UDP, libc::UDP_GRO, 1200 as libc::c_int);
+                    let third = libc::CMSG_NXTHDR(&raw const header, second);
+                    used += put_control(third, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 7_u32);
+                }
+                used
+            };
+            // SAFETY: it was filled in as the kernel does it, and the buffer is still there.
+            assert_eq!(unsafe { read_controls(&header) }, expected);
+        }
+    }
+
     #[test]
     fn each_datagram_tells_where_it_came_to_and_from() {
         let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
