@@ -154,7 +154,7 @@ fn trouble(script: &mut Script, rank: u8, codec: u8) {
     script.step(Step::Media, &[0, 1 | rank << 3, 4 | 8 | 16, 3, codec]);
     script.step(Step::Tick, &[5]).step(Step::Take, &[0]);
     script.step(Step::Repair, &[0, 1 | rank << 3, 4 | 8, 1, codec]);
-    script.step(Step::Media, &[0, 1 | rank << 3, 1, 0x80, 0x60, 0, codec]);
+    script.step(Step::Media, &[0, 1 | rank << 3, 1, 0x80, codec, 0x60, 0]);
     script.step(Step::Media, &[0, 1 | rank << 3, 1 | 64, 1, codec]);
     script.step(Step::Again, &[3, 0, 0, 0, 0]).step(Step::Again, &[3, 0x82, 0, 20, 1]);
     script.step(Step::Noise, &[0, 4, 0x80, 96, 1, 2]).step(Step::Noise, &[5, 3, 22, 254, 253]);
