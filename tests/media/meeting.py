@@ -1,15 +1,17 @@
 """A room over the real engine with real browsers in it: a page that posts its offers, and no signalling."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from aiohttp import web
 
+from media.engine import Engine
+from media.peer import Peer
 from media.plane import VIDEO_CODECS, MediaPlane
-from media.reference import ReferenceEngine
 from media.room import CodecWanted, Disconnected, Name, OfferError, Room, RoomEvent, SlotsChanged
+from tests.e2e.bottleneck import Bottleneck
 from tests.e2e.browsers import Browsers, Camera, Context, Kind, Page
 from tests.e2e.polling import until
 
@@ -63,6 +65,12 @@ class Person:
 
         await until(more, f"{self.name} hears {shows}", within_s)
 
+    @property
+    def peer(self) -> Peer:
+        peer = self.meeting.room._participants[self.name].peer
+        assert peer is not None
+        return peer
+
     async def leave(self) -> None:
         self.meeting.room.leave(self.name)
         await self._context.close()
@@ -71,13 +79,17 @@ class Person:
 class Meeting:
     """`open` it, let people `enter`, `close` it."""
 
-    def __init__(self, browsers: Browsers, codecs: Sequence[str] = VIDEO_CODECS) -> None:
-        self.plane = MediaPlane(ReferenceEngine(_addresses()), codecs)
+    def __init__(
+        self, browsers: Browsers, engine: Callable[[Sequence[str]], Engine], codecs: Sequence[str] = VIDEO_CODECS
+    ) -> None:
+        self.engine = engine(_addresses())
+        self.plane = MediaPlane(self.engine, codecs)
         self.room: Room = self.plane.room(self._heard)
         self.said: list[RoomEvent] = []
         self.slots: dict[Name, SlotsChanged] = {}
         self.offers: list[str] = []
         self.people: dict[Name, Person] = {}
+        self.ways: dict[str, Bottleneck] = {}  # by name: what somebody's media comes through
         self._browsers = browsers
 
     async def open(self) -> None:
@@ -93,12 +105,16 @@ class Meeting:
     async def close(self) -> None:
         for person in self.people.values():
             await person.leave()
+        for way in self.ways.values():
+            way.stop()
         await self._runner.cleanup()
         await self.plane.close()
 
-    async def enter(self, name: str, kind: Kind = "chromium", **options: Any) -> Person:
+    async def enter(
+        self, name: str, kind: Kind = "chromium", camera: Camera = Camera(640, 360, 30), **options: Any
+    ) -> Person:
         """Open a page, join, be admitted."""
-        context = await self._browsers.context(kind, Camera(640, 360, 30))
+        context = await self._browsers.context(kind, camera)
         page = await context.page()
         await page.goto(self._url)
         person = self.people[Name(name)] = Person(self, Name(name), context, page)
@@ -118,10 +134,13 @@ class Meeting:
 
     def speak(self, person: Person) -> None:
         """Have somebody alone heard, as the engine would say it."""
-        (peer,) = (
-            held for held in self.plane._site.peers.values() if self.room._participants[person.name].peer is held
-        )
-        self.room.hear([peer.ups["microphone"].id])
+        self.room.hear([person.peer.ups["microphone"].id])
+
+    async def narrow(self, name: str) -> Bottleneck:
+        """Have all media of who enters next by this name come through a bottleneck, wide open so far."""
+        way = self.ways[name] = Bottleneck(self.engine.listening()[0])
+        await way.start()
+        return way
 
     def _heard(self, event: RoomEvent) -> None:
         self.said.append(event)
@@ -135,7 +154,9 @@ class Meeting:
         sdp = await request.text()
         self.offers.append(sdp)
         try:
-            return web.Response(text=await self.room.answer(Name(request.match_info["name"]), sdp))
+            name = request.match_info["name"]
+            answer = await self.room.answer(Name(name), sdp)
+            return web.Response(text=self.ways[name].lead(answer) if name in self.ways else answer)
         except OfferError as error:
             return web.Response(status=400, text=str(error))
 

@@ -7,10 +7,15 @@ import pytest
 import pytest_asyncio
 
 from media.plane import VIDEO_CODECS
-from media.room import SpeakersChanged
-from tests.e2e.browsers import Browsers, Kind
+from media.room import Name, SpeakersChanged
+from tests.e2e.browsers import Browsers, Camera, Kind
 from tests.e2e.polling import until
+from tests.media.engines import NAMES, engine
 from tests.media.meeting import Meeting, Person
+
+LAYERED = Camera(960, 540, 15)  # wide enough for three layers in Chromium
+WIDTHS = {"q": 240, "h": 480, "f": 960}
+SWITCHES = ("q", "h", "f", None) * 5  # None: another person
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -22,10 +27,16 @@ async def browsers() -> AsyncIterator[Browsers]:
     await browsers.close()
 
 
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    """Of the engine."""
+    return str(request.param)
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def meeting(browsers: Browsers, request: pytest.FixtureRequest) -> AsyncIterator[Meeting]:
+async def meeting(browsers: Browsers, name: str, request: pytest.FixtureRequest) -> AsyncIterator[Meeting]:
     """A room; `@pytest.mark.parametrize("meeting", [codecs], indirect=True)` sets the preference."""
-    meeting = Meeting(browsers, getattr(request, "param", VIDEO_CODECS))
+    meeting = Meeting(browsers, engine(name), getattr(request, "param", VIDEO_CODECS))
     await meeting.open()
     yield meeting
     await meeting.close()
@@ -168,3 +179,76 @@ async def test_firefox_without_h264_joins_a_visit_in_h264(meeting: Meeting) -> N
 
 async def told(meeting: Meeting, count: int) -> bool:
     return len(meeting.wanted()) == count
+
+
+@pytest.mark.parametrize(
+    ("sends", "receives"), [("chromium", "chromium"), ("chromium", "firefox"), ("firefox", "chromium")]
+)
+async def test_a_slot_goes_from_layer_to_layer_without_an_error(meeting: Meeting, sends: Kind, receives: Kind) -> None:
+    a = await meeting.enter("a", sends, camera=LAYERED, layers=list(WIDTHS), most=900_000)
+    b, c = await meeting.enter("b", receives), await meeting.enter("c")
+    await asyncio.gather(b.sees("a"), b.sees("c"))
+    await until(lambda: all_layers(a), "three layers are sent", within_s=30)
+    slot = next(down for down in b.peer.downs if down.slot.mid == b.slot("a"))
+    mid = slot.slot.mid
+    first = (await b.stats())["inbound"][mid]
+    for rid in SWITCHES:
+        before = (await b.stats())["inbound"][mid]
+        up = (a if rid else c).peer.ups["camera"].id
+        meeting.engine.route(slot.id, up, rid)
+        width = WIDTHS[rid] if rid else 640
+        await until(lambda width=width: is_wide(b, mid, width), f"{rid} comes in, {width} wide", within_s=5)  # type: ignore[misc]
+        await b.sees("a", frames=5)
+        after = (await b.stats())["inbound"][mid]
+        assert after["keyFrames"] > before["keyFrames"] or receives == "firefox"
+    last = (await b.stats())["inbound"][mid]
+    grown = {what: last[what] - first[what] for what in ("keyFrames", "plis", "nacks", "lost", "dropped", "frozen")}
+    assert last["ssrc"] == first["ssrc"]
+    assert grown["lost"] == 0  # the numbers made no step
+    assert grown["plis"] <= 2
+    assert grown["frozen"] < 0.3 * len(SWITCHES)
+    assert grown["keyFrames"] >= len(SWITCHES) or receives == "firefox"
+
+
+async def all_layers(person: Person) -> bool:
+    """Whether each layer has been encoded lately, at its size."""
+    before = (await person.stats())["outbound"]
+    await asyncio.sleep(0.5)
+    after = (await person.stats())["outbound"]
+    return all(
+        f"1:{rid}" in before
+        and after[f"1:{rid}"]["frames"] > before[f"1:{rid}"]["frames"]
+        and after[f"1:{rid}"]["width"] == width
+        for rid, width in WIDTHS.items()
+    )
+
+
+async def is_wide(person: Person, mid: str, width: int) -> bool:
+    return bool((await person.stats())["inbound"][mid]["width"] == width)
+
+
+@pytest.mark.parametrize("receives", ["chromium", "firefox"])
+async def test_a_narrow_way_to_the_receiver_caps_the_sender_and_lets_go(meeting: Meeting, receives: Kind) -> None:
+    way = await meeting.narrow("b")
+    a, b = await meeting.enter("a", picture="moving"), await meeting.enter("b", receives)
+    await b.sees("a")
+    await until(lambda: allowed(a, 1_000_000), "the sender may send 1 Mbit/s", within_s=15)
+    way.rate_bps = 500_000
+    await until(lambda: capped(meeting, 200_000, 600_000), "the sender is capped", within_s=15)
+    await b.sees("a")
+    for _ in range(40):
+        await asyncio.sleep(0.25)
+        assert not await capped(meeting, 700_000, 10_000_000)
+    await b.sees("a")
+    way.rate_bps = None
+    await until(lambda: let_go(meeting), "the sender is let go", within_s=60)
+    await until(lambda: allowed(a, 1_000_000), "the sender may send 1 Mbit/s again", within_s=15)
+
+
+async def capped(meeting: Meeting, least: int, most: int) -> bool:
+    cap = meeting.room._participants[Name("a")].capped_bps
+    return cap is not None and least <= cap <= most
+
+
+async def let_go(meeting: Meeting) -> bool:
+    return meeting.room._participants[Name("a")].capped_bps is None

@@ -51,8 +51,12 @@ def caps(*story: tuple[int, int, float, float, int]) -> list[int | None]:
         ([(2, 300, 0.0, 0.05, 100), (2, 300, 0.2, 0.3, 100)], [None] * 4),
         # never below the floor
         ([(2, 50, 0.2, 0.05, 300)], [250] * 2),
-        # it has not said what it can take
-        ([(2, 0, 0.2, 0.05, 300)], [None] * 2),
+        # it doesn't say what it can take: what was not lost
+        ([(3, 0, 0.0, 0.05, 1000), (3, 0, 0.0, 0.5, 1000)], [None] * 6),
+        (
+            [(2, 0, 0.5, 0.05, 1000), (2, 0, 0.0, 0.05, 500), (6, 0, 0.0, 0.05, 300)],
+            [450] * 2 + [486, 524, 566, 612, 661, 714] + [None] * 2,
+        ),
     ],
 )
 def test_the_cap(story: list[tuple[int, int, float, float, int]], told: list[int | None]) -> None:
