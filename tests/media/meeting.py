@@ -15,6 +15,7 @@ from tests.e2e.bottleneck import Bottleneck
 from tests.e2e.browsers import Browsers, Camera, Context, Kind, Page
 from tests.e2e.polling import until
 
+CAMERA = Camera(640, 360, 30)
 HTML = Path(__file__).with_name("page.html")
 
 
@@ -110,9 +111,7 @@ class Meeting:
         await self._runner.cleanup()
         await self.plane.close()
 
-    async def enter(
-        self, name: str, kind: Kind = "chromium", camera: Camera = Camera(640, 360, 30), **options: Any
-    ) -> Person:
+    async def enter(self, name: str, kind: Kind = "chromium", camera: Camera = CAMERA, **options: Any) -> Person:
         """Open a page, join, be admitted."""
         context = await self._browsers.context(kind, camera)
         page = await context.page()
