@@ -10,7 +10,7 @@ from typing import Any, final
 from media.engine import DownParameters, IceCredentials, SrtpKeys, UpParameters
 from media.ice import Address, Path
 
-__all__ = ["Core", "Engine", "Load", "Relay", "__version__"]
+__all__ = ["Core", "Engine", "Flood", "Load", "Relay", "__version__"]
 
 __version__: str
 
@@ -96,6 +96,17 @@ class Load:
     def __new__(cls, legs: object, checks: object, port: int) -> Load: ...
     def run(self, shape: object, seconds: float, rate: float) -> None: ...
     def reset(self) -> None: ...
+    def report(self) -> dict[str, float]: ...
+
+@final
+class Flood:
+    """Datagrams of strangers; `bench/flood.py` says what for. `report` is for when it doesn't run."""
+
+    def __new__(
+        cls, datagrams: Sequence[bytes], remote: tuple[str, int], port: int, addresses: int, run: int = 1
+    ) -> Flood: ...
+    def start(self, rate: float) -> None: ...
+    def stop(self) -> None: ...
     def report(self) -> dict[str, float]: ...
 
 @final

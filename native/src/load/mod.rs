@@ -5,6 +5,7 @@
 //! stay cheaper than the server that it measures, and says what it used. Not done: asking again for what is lost,
 //! transport-wide feedback of what it receives.
 
+pub mod flood;
 pub mod generator;
 pub mod histogram;
 pub mod leg;
