@@ -23,7 +23,9 @@ _Pair = tuple[Address, Address, tuple[SrtpKeys, SrtpKeys] | None]
 
 
 class RelaySubject:
-    """Raises ImportError where the native engine is not built."""
+    """Raises ImportError where the native engine is not built. `address` is there once `connect` was called."""
+
+    address: Address
 
     def __init__(self, *, srtp: bool, gso: bool = True) -> None:
         importlib.import_module("media._engine")
@@ -53,13 +55,20 @@ class RelaySubject:
         self._pipe.send(pairs)
         if not self._pipe.poll(START_S):
             raise TimeoutError("the relay does not answer")
-        remote: Address = self._pipe.recv()
+        remote = self.address = self._pipe.recv()
         return [_leg(number, local, remote, keys, self._srtp) for number, (local, keys) in enumerate(people)]
 
     def sample(self) -> Sample:
         assert self._process is not None
         assert self._process.pid is not None
         return Sample(cpu_s(self._process.pid))
+
+    def counters(self) -> dict[str, int]:
+        """Return what it has counted so far; once there are pairs, or connecting none was asked for."""
+        assert self._pipe is not None
+        self._pipe.send(None)
+        counters: dict[str, int] = self._pipe.recv()
+        return counters
 
     def stop(self) -> None:
         if self._process is None or self._pipe is None:
@@ -88,7 +97,8 @@ def _serve(pipe: Connection, gso: bool, cpu: int | None) -> None:
             relay.add_pair(first, second, keys)
         relay.start()
         pipe.send(relay.address())
-        pipe.recv()
+        while pipe.recv() is None:
+            pipe.send(relay.counters())
     except EOFError:
         pass
     finally:

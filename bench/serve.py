@@ -89,6 +89,13 @@ class EngineSubject:
         assert self._process.pid is not None
         return Sample(cpu_s(self._process.pid))
 
+    def counters(self) -> dict[str, int]:
+        """Return what the engine has counted so far."""
+        assert self._pipe is not None
+        self._pipe.send(None)
+        counters: dict[str, int] = self._pipe.recv()
+        return counters
+
     def stop(self) -> None:
         if self._process is None or self._pipe is None:
             return
@@ -143,7 +150,11 @@ async def _run(pipe: Connection, name: str) -> None:
 
     def hear() -> None:
         try:
-            server.add(*pipe.recv())
+            people = pipe.recv()
+            if people is None:
+                pipe.send(dict(engine.counters()))
+                return
+            server.add(*people)
             pipe.send(engine.listening()[0])
         except (EOFError, ConnectionError):
             asyncio.get_running_loop().remove_reader(pipe.fileno())
