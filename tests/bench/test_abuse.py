@@ -53,14 +53,14 @@ def test_strangers_get_no_answer_and_are_counted() -> None:
     assert (result.refused, result.strange) == (0, 0)
 
 
-def test_a_flood_in_runs_is_more_than_the_engine_takes_and_visits_go_on_after_it() -> None:
+def test_a_flood_in_runs_is_taken_or_counted_as_dropped_and_visits_go_on_after_it() -> None:
     with Scene(None, visits=2) as scene:
         scene.load.run(CALL, 0.1)
         _, _, taken, dropped, said = abuse.overload(scene, FLOOD_S)
         result = scene.run(0.2)
     assert said.replies == 0
     assert taken > 0
-    assert dropped > 0
+    assert taken + abuse.RUN * dropped >= said.sent > 0
     assert result.received > 0.9 * result.expected
 
 
