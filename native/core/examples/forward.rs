@@ -1,10 +1,10 @@
 //! What a forwarded packet costs in the core alone, without kernel and socket: `cargo run --release --example forward`.
 //!
-//! 400 two-party visits, frames of four packets of 1000 bytes and a word of 120, AES-128-GCM, batches of 64 datagrams.
+//! 400 two-party visits, packets of 1000 bytes one by one or in frames of four, AES-128-GCM, batches of 64 datagrams.
 #![allow(missing_docs)]
 
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use medinova_core::address::Path;
 use medinova_core::core::Core;
@@ -146,41 +146,54 @@ fn main() {
     }
     core.seal(true);
     core.clear();
-    for group in [false, true] {
-        let (mut spent, mut handled, mut sealed) = (Duration::ZERO, 0_u32, Duration::ZERO);
+    let mut now = 1.0;
+    for (group, frame) in [(false, 1), (false, 4), (true, 4)] {
         let mut out = 0;
+        let (mut handling, mut sealing) = (Vec::new(), Vec::new());
         for round in 0..60 {
-            let now = 1.0 + f64::from(round) * 0.01;
+            now += 0.01;
             let key = round == 0;
-            let mut batch = Vec::new();
-            for (number, sender) in people.iter_mut().enumerate() {
-                for _ in 0..4 {
-                    batch.push((sender.packet(1, key, now), path(number as u64)));
+            for (number, few) in people.chunks_mut(BATCH / frame).enumerate() {
+                let mut batch = Vec::new();
+                for (at, sender) in few.iter_mut().enumerate() {
+                    let from = path((number * (BATCH / frame) + at) as u64);
+                    batch.extend((0..frame).map(|_| (sender.packet(1, key, now), from)));
                 }
-                batch.push((sender.packet(0, true, now), path(number as u64)));
-            }
-            for part in batch.chunks_mut(BATCH) {
+                let size = batch.len() as f64;
                 let start = Instant::now();
-                for (datagram, from) in part.iter_mut() {
+                for (datagram, from) in &mut batch {
                     core.handle(datagram, *from, now, now);
                 }
                 let middle = Instant::now();
                 out += core.seal(group).runs().map(|(_, pieces)| pieces.len()).sum::<usize>();
                 core.clear();
-                sealed += middle.elapsed();
-                spent += middle - start;
-                handled += part.len() as u32;
+                sealing.push(middle.elapsed().as_secs_f64() * 1e6 / size);
+                handling.push((middle - start).as_secs_f64() * 1e6 / size);
             }
             core.tick(now);
             core.seal(group);
             core.clear();
         }
         println!(
-            "group {group}: {:.3} µs to handle and {:.3} µs to seal a packet, {out} of {handled} forwarded, {} in history",
-            spent.as_secs_f64() * 1e6 / f64::from(handled),
-            sealed.as_secs_f64() * 1e6 / f64::from(handled),
+            "group {group}, frames of {frame}: {:.3} µs to handle and {:.3} µs to seal a packet (medians), {out} forwarded, {} in history",
+            median(&mut handling),
+            median(&mut sealing),
             core.gauges().history_bytes,
         );
     }
+    use std::mem::size_of;
+    println!(
+        "sizes: endpoint {} stream {} up {} down {} srtp {}",
+        size_of::<medinova_core::endpoint::Endpoint>(),
+        size_of::<medinova_core::uptrack::UpStream>(),
+        size_of::<medinova_core::uptrack::UpTrack>(),
+        size_of::<medinova_core::downtrack::DownTrack>(),
+        size_of::<Srtp>()
+    );
     println!("not authentic: {}", core.counters().get(Counter::SrtpNotAuthentic));
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
