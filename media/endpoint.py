@@ -25,7 +25,7 @@ from media.rtcp import (
     ReportBlock,
     SenderReport,
     SourceDescription,
-    pack,
+    compounds,
     parse,
 )
 from media.srtp import Srtp
@@ -93,12 +93,13 @@ class Endpoint:
 
     def send_rtcp(self, packets: Sequence[Packet]) -> None:
         srtp, path = self.srtp, self.agent.path
-        if srtp is None or path is None or not packets:
+        if srtp is None or path is None:
             return
-        protected = srtp.protect_rtcp(pack(packets))
-        if protected is not None:
-            self.counters["rtcp_out"] += 1
-            self._send(protected, path)
+        for compound in compounds(packets):
+            protected = srtp.protect_rtcp(compound)
+            if protected is not None:
+                self.counters["rtcp_out"] += 1
+                self._send(protected, path)
 
     def send_dtls(self, datagram: bytes) -> None:
         path = self.agent.path

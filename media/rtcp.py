@@ -14,6 +14,7 @@ from media.feedback import TransportFeedback as TransportFeedback
 
 Buffer = bytes | bytearray | memoryview
 
+MAX_COMPOUND_BYTES = 1200  # a sender whose numbers jump makes us say a lot at once
 SR, RR, SDES, BYE, RTPFB, PSFB = 200, 201, 202, 203, 205, 206
 _CNAME = 1
 _HEADER = struct.Struct("!BBH")
@@ -143,6 +144,18 @@ def parse(data: bytes) -> list[Packet]:
 def pack(packets: Sequence[Packet]) -> bytes:
     """Return one compound datagram, in the order given. A Nack may become several FCI entries, nothing is split."""
     return b"".join(map(_pack, packets))
+
+
+def compounds(packets: Sequence[Packet]) -> list[bytes]:
+    """Return the packets in their order as datagrams that no network need cut, each as full as may be (RFC 5506)."""
+    found: list[bytes] = []
+    for packet in packets:
+        data = _pack(packet)
+        if found and len(found[-1]) + len(data) <= MAX_COMPOUND_BYTES:
+            found[-1] += data
+        else:
+            found.append(data)
+    return found
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

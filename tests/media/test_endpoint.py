@@ -160,8 +160,12 @@ def test_rtx_probes_are_swallowed(visit: Visit) -> None:
     viewer, other = shown(visit)
     visit.run(1.0)
     source = other.source("1")
-    source.sent[7] = source.sent[(source.sequence - 1) & 0xFFFF][:40]
-    other.participant.send_rtp(source.repair(7, 99)[:-2])  # type: ignore[index]
+    newest = source.sequence - 1 & 0xFFFF
+    packet = source.sent[newest]
+    source.sent[newest] = packet[: rtp.Packet(packet).payload_at]  # nothing but the number that it would repair
+    probe = source.repair(newest, 99)
+    assert probe
+    other.participant.send_rtp(probe)
     visit.run(0.2)
     assert visit.engine.peer_counters(other.peer)["rtx_in"] == 1
     assert not viewer.received("v").missing
@@ -192,6 +196,20 @@ def test_transport_feedback_covers_every_packet_of_every_line_once(visit: Visit)
     assert arrivals == sorted(arrivals)
     gaps = [now for now, _ in other.participant.feedback]
     assert max(later - sooner for sooner, later in pairwise(gaps)) < 0.1
+
+
+def test_numbers_that_jump_make_no_datagram_too_long(visit: Visit) -> None:
+    _, other = shown(visit)
+    visit.run(1.0)
+    longest: list[int] = []
+    feed = other.participant.feed
+    other.participant.feed = lambda data, now: (longest.append(len(data)), feed(data, now))[1]  # type: ignore[method-assign]  # to see what comes
+    source = other.source("0")
+    for step in range(100):
+        other.participant.send_rtp(source.packet(0, b"x", visit.now, step * 700 & 0xFFFF))
+    visit.run(1.0)
+    assert max(longest) < 1300
+    assert len(other.participant.feedback) > 100
 
 
 def test_receiver_reports_tell_loss_and_round_trip(visit: Visit) -> None:

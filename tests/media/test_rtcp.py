@@ -152,3 +152,12 @@ def _survives(data: bytes) -> None:
         assert fault.startswith(("RTCP ", "REMB ", "transport feedback "))
     else:
         assert rtcp.parse(rtcp.pack(packets)) == packets
+
+
+def test_what_is_too_much_for_one_datagram_becomes_several() -> None:
+    packets: list[rtcp.Packet] = [rtcp.Nack(1, ssrc, tuple(range(0, 17 * 60, 17))) for ssrc in range(12)]
+    found = rtcp.compounds([rtcp.PictureLoss(1, 2), *packets])
+    assert [packet for compound in found for packet in rtcp.parse(compound)] == [rtcp.PictureLoss(1, 2), *packets]
+    assert len(found) == 3
+    assert max(map(len, found)) <= rtcp.MAX_COMPOUND_BYTES
+    assert rtcp.compounds([]) == []

@@ -168,17 +168,16 @@ impl Endpoint {
         size
     }
 
+    /// Queue packets as compounds that no network need cut.
     fn send_rtcp(&self, me: EndpointKey, outbox: &mut Outbox<EndpointKey>, packets: &[Packet]) {
         let Some(path) = self.agent.path() else { return };
-        if self.srtp.is_none() || packets.is_empty() {
+        if self.srtp.is_none() {
             return;
         }
-        self.counters.add(Counter::RtcpOut, 1);
-        outbox.rtcp(path, me, |out| {
-            for packet in packets {
-                rtcp::pack(packet, out);
-            }
-        });
+        for compound in rtcp::compounds(packets) {
+            self.counters.add(Counter::RtcpOut, 1);
+            outbox.rtcp(path, me, |out| out.extend_from_slice(&compound));
+        }
     }
 
     /// Queue a handshake datagram, or hold it until there is a path.

@@ -6,7 +6,7 @@ mod tests;
 mod write;
 
 pub use read::parse;
-pub use write::pack;
+pub use write::{MAX_COMPOUND_BYTES, compounds, pack};
 
 use crate::feedback::TransportFeedback;
 use crate::id::{Sequence, Ssrc};

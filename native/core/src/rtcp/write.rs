@@ -7,6 +7,23 @@ use crate::id::{Sequence, Ssrc};
 /// What five bits of the header can say.
 const MAX_COUNT: usize = 31;
 const MAX_NAME_BYTES: usize = 255;
+/// Of a compound: a sender whose numbers jump makes us say a lot at once.
+pub const MAX_COMPOUND_BYTES: usize = 1200;
+
+/// The packets in their order as datagrams that no network need cut, each as full as may be (RFC 5506).
+#[must_use]
+pub fn compounds(packets: &[Packet]) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    for packet in packets {
+        let mut data = Vec::new();
+        pack(packet, &mut data);
+        match found.last_mut() {
+            Some(last) if last.len() + data.len() <= MAX_COMPOUND_BYTES => last.append(&mut data),
+            _ => found.push(data),
+        }
+    }
+    found
+}
 
 /// Append one packet to a compound. A `Nack` may become several FCI entries; nothing is split: what exceeds the count
 /// in a header (31 reports, names or streams; 255 streams of a `Remb`) or 255 bytes of a name is left out.
