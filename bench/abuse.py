@@ -8,7 +8,8 @@ equal parts noise, STUN for nobody, packets that look like RTP, and DTLS hellos;
 `abuse.media.*`: what 100 visits at 100 video and 50 audio packets a second each lose, and by how much the 99th
 percentile of their delay is above that before, while strangers send 150 000 datagrams a second, among them what is
 nearly authentic (phase `flood`), and while one participant of another visit sends ten times what it may (`own`).
-`abuse.flooder.passed` is what of that came through, a second.
+`abuse.flooder.passed` is what of that came through, a second; `abuse.waited` the share of both phases' time that the
+server could have worked, but its core had others to run.
 
 `abuse.recovery`: in phase `overload` strangers send what no core can take, a few seconds long; then, how long it is
 until the visits lose nothing and their delay is what it was, for three tenths of a second in a row; where it never was,
@@ -191,9 +192,6 @@ class _Findings:
     def add(self, name: str, unit: str, value: float, phase: str) -> None:
         self._found.setdefault((name, unit, phase), []).append(value)
 
-    def of(self, name: str) -> list[float]:
-        return [value for (found, _, _), values in self._found.items() if found == name for value in values]
-
     def media(self, phase: str, before: Result, during: Result) -> None:
         self.add("abuse.media.loss", "fraction", during.loss, phase)
         self.add("abuse.media.delay", "ms", (during.p99_s - before.p99_s) * 1e3, phase)
@@ -201,57 +199,54 @@ class _Findings:
         self.add("abuse.media.late", "fraction", during.late_share, phase)
         self.add("abuse.unsound", "packets", during.refused + during.strange, phase)
 
+    def account(self, phase: str, said: Account) -> None:
+        self.add("abuse.offered", "datagrams/s", said.sent_s, phase)
+        self.add("abuse.generator.core", "cores", said.cpu_s / max(said.wall_s, 1e-9), phase)
+        self.add("abuse.replies", "datagrams", said.replies, phase)
+
     def figures(self) -> Iterator[Figure]:
         for (name, unit, phase), values in self._found.items():
             value = sum(values) if name in NEVER else statistics.median(values)
             yield Figure(name, value, unit, {"phase": phase, "runs": len(values)})
 
 
-def rounds(count: int, seconds: float, visits: int, phases: Sequence[str], cpu: int | None) -> Iterator[Figure]:
-    """Yield what `count` rounds of these phases came to."""
-    findings = _Findings()
-
-    def account(phase: str, said: Account) -> None:
-        findings.add("abuse.offered", "datagrams/s", said.sent_s, phase)
-        findings.add("abuse.generator.core", "cores", said.cpu_s / max(said.wall_s, 1e-9), phase)
-        findings.add("abuse.replies", "datagrams", said.replies, phase)
-
-    for number in range(count):
-        print(f"round {number + 1} of {count}", file=sys.stderr)
-        with Scene(cpu, visits) as scene:
-            if "cost" in phases:
-                sink = RelaySubject(srtp=False)
-                sink.start(cpu)
-                try:
-                    sink.connect(0, iter(()))
-                    sides = (sink, sink.address), (scene.server, scene.remote)
-                    (bare_us, to_sink), (engine_us, to_engine) = costs(sides, seconds)
-                finally:
-                    sink.stop()
-                account("sink", to_sink)
-                account("cost", to_engine)
-                findings.add("abuse.cost", "µs/datagram", bare_us, "sink")
-                findings.add("abuse.cost", "µs/datagram", engine_us, "cost")
-                findings.add("abuse.above", "µs/datagram", engine_us - bare_us, "cost")
-            scene.load.run(CALL, 0.5)
-            if "flood" in phases:
-                before, during, said = beside_strangers(scene, seconds)
-                findings.media("flood", before, during)
-                account("flood", said)
-            if "own" in phases:
-                before, during, passed = beside_own(scene, seconds)
-                findings.media("own", before, during)
-                findings.add("abuse.flooder.offered", "packets/s", passed.offered_s, "own")
-                findings.add("abuse.flooder.passed", "packets/s", passed.arrived_s, "own")
-            if "overload" in phases:
-                recovery_s, loss, taken, dropped, said = overload(scene, seconds)
-                account("overload", said)
-                findings.add("abuse.recovery", "s", recovery_s, "overload")
-                findings.add("abuse.media.loss", "fraction", loss, "overload")
-                findings.add("abuse.taken", "datagrams/s", taken / max(said.wall_s, 1e-9), "overload")
-                findings.add("abuse.dropped", "messages", dropped, "overload")
-                findings.add("abuse.uncounted", "datagrams", max(0, said.sent - taken - RUN * dropped), "overload")
-    yield from findings.figures()
+def _round(findings: _Findings, seconds: float, visits: int, phases: Sequence[str], cpu: int | None) -> None:
+    with Scene(cpu, visits) as scene:
+        if "cost" in phases:
+            sink = RelaySubject(srtp=False)
+            sink.start(cpu)
+            try:
+                sink.connect(0, iter(()))
+                sides = (sink, sink.address), (scene.server, scene.remote)
+                (bare_us, to_sink), (engine_us, to_engine) = costs(sides, seconds)
+            finally:
+                sink.stop()
+            findings.account("sink", to_sink)
+            findings.account("cost", to_engine)
+            findings.add("abuse.cost", "µs/datagram", bare_us, "sink")
+            findings.add("abuse.cost", "µs/datagram", engine_us, "cost")
+            findings.add("abuse.above", "µs/datagram", engine_us - bare_us, "cost")
+        scene.load.run(CALL, 0.5)
+        began, waited_s = time.monotonic(), scene.server.waited_s()
+        if "flood" in phases:
+            before, during, said = beside_strangers(scene, seconds)
+            findings.media("flood", before, during)
+            findings.account("flood", said)
+        if "own" in phases:
+            before, during, passed = beside_own(scene, seconds)
+            findings.media("own", before, during)
+            findings.add("abuse.flooder.offered", "packets/s", passed.offered_s, "own")
+            findings.add("abuse.flooder.passed", "packets/s", passed.arrived_s, "own")
+        waited_s = (scene.server.waited_s() - waited_s) / (time.monotonic() - began)
+        findings.add("abuse.waited", "fraction", waited_s, "media")
+        if "overload" in phases:
+            recovery_s, loss, taken, dropped, said = overload(scene, seconds)
+            findings.account("overload", said)
+            findings.add("abuse.recovery", "s", recovery_s, "overload")
+            findings.add("abuse.media.loss", "fraction", loss, "overload")
+            findings.add("abuse.taken", "datagrams/s", taken / max(said.wall_s, 1e-9), "overload")
+            findings.add("abuse.dropped", "messages", dropped, "overload")
+            findings.add("abuse.uncounted", "datagrams", max(0, said.sent - taken - RUN * dropped), "overload")
 
 
 PHASES = ("cost", "flood", "own", "overload")
@@ -266,7 +261,11 @@ def measure(quick: bool, only: Sequence[str] = PHASES) -> Iterator[Figure]:
     count, seconds = (1, 1.0) if quick else (5, 3.0)
     if len(cpus) > 1:
         os.sched_setaffinity(0, {cpus[1]})
+    findings = _Findings()
     try:
-        yield from rounds(count, seconds, VISITS, only, cpus[0] if len(cpus) > 1 else None)
+        for number in range(count):
+            print(f"round {number + 1} of {count}", file=sys.stderr)
+            _round(findings, seconds, VISITS, only, cpus[0] if len(cpus) > 1 else None)
     finally:
         os.sched_setaffinity(0, cpus)
+    yield from findings.figures()

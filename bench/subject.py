@@ -62,10 +62,19 @@ def free_port() -> int:
 
 def cpu_s(pid: int) -> float:
     """Return what all threads of a process have used, to the nanosecond where the kernel says it so."""
-    used = 0
+    return _scheduled_s(pid, 0)
+
+
+def waited_s(pid: int) -> float:
+    """Return how long all threads of a process were kept from their core, because it had others to run."""
+    return _scheduled_s(pid, 1)
+
+
+def _scheduled_s(pid: int, field: int) -> float:
+    found = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
-            used += int((task / "schedstat").read_text().split()[0])
+            found += int((task / "schedstat").read_text().split()[field])
         except FileNotFoundError:  # the thread ended just now
             continue
-    return used / 1e9
+    return found / 1e9
