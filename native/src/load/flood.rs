@@ -18,7 +18,7 @@ const MAX_MESSAGE: usize = 65_507;
 /// What the kernel cuts one message into at most.
 const MAX_RUN: usize = 64;
 /// Whoever is more than this behind doesn't catch up.
-const MAX_BEHIND_S: f64 = 0.05;
+const MAX_BEHIND_S: f64 = 0.01;
 const REST: Duration = Duration::from_micros(200);
 
 /// Since it was made.
