@@ -16,7 +16,7 @@ import uvloop
 from bench import connection, engines
 from bench.dtls import Identity
 from bench.leg import Leg, Receiving, Sending
-from bench.participant import slot_parameters, up_parameters
+from bench.participant import numbered, slot_parameters, up_parameters
 from bench.sources import EXTENSIONS, Source, camera, microphone
 from bench.subject import Sample, cpu_s, waited_s
 from media import rtp
@@ -197,7 +197,9 @@ class _Server:
 
     def _slot(self, peer: PeerId, number: int, place: int, source: Source) -> DownId:
         mid = str(2 + 2 * place + (source.kind == "video"))
-        return self._engine.add_down(peer, slot_parameters(source.kind, mid, slot_ssrc(number, place, source)))
+        slot = slot_parameters(source.kind, mid, slot_ssrc(number, place, source))
+        # as in a visit: what the engine can read feedback about carries transport-wide numbers
+        return self._engine.add_down(peer, numbered(slot) if self._engine.estimates else slot)
 
     def _transport(self, peer: PeerId, fingerprint: str) -> DtlsTransport:
         return DtlsTransport(
