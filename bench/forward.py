@@ -36,7 +36,7 @@ from bench.figure import Figure
 from bench.load import Shape
 from bench.serve import EngineSubject
 from bench.subject import Subject
-from bench.trial import Scenario, Session, Trial
+from bench.trial import Scenario, Session, Trial, Unreached
 
 VISITS, LIGHT, PEERS = 400, 60, 30  # rooms of two
 CALL = Shape()
@@ -137,7 +137,10 @@ def _turn(server: Subject, stage: Stage, seconds: float, cpu: int | None) -> Ite
             for scenario in stage.scenarios:
                 if server.name not in scenario.servers:
                     continue
-                yield scenario.name, session.measure(scenario, seconds)
+                try:
+                    yield scenario.name, session.measure(scenario, seconds)
+                except Unreached as error:
+                    print(f"{server.name}, {scenario.name}: {error}", file=sys.stderr)
     except (OSError, RuntimeError, TimeoutError) as error:
         print(f"{server.name}: {error}", file=sys.stderr)
 

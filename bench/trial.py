@@ -14,10 +14,15 @@ MAX_LOSS, MAX_DELAY_S = 0.001, 0.01  # of what is called "without loss": more is
 FLOODS = 3  # the best counts: who climbs afterwards has as many tries
 CLIMB = 1.2  # from one offered rate to the next
 PRECISION = 0.02  # of a search that takes a second for each step; less time, less precision
+LEAST = 0.1  # of what a server can forward: where a search for what it does without loss gives up
 TRIES = 2  # of a step: what the machine does besides now and then loses packets too
 
 
 How = Literal["paced", "flooded", "saturated", "clean"]
+
+
+class Unreached(Exception):
+    """At no rate does the server do what the scenario asks. Its other scenarios go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class Session:
         return Trial(load.drain(shape), after.cpu_s - before.cpu_s)
 
     def measure(self, scenario: Scenario, seconds: float) -> Trial:
+        """Raises Unreached where the scenario asks for no loss, and there is none without."""
         if scenario.how == "paced":
             return self.run(scenario.shape, scenario.rate, seconds, WARM_UP * seconds)
         return self._search(scenario.how, scenario.shape, min(seconds, 1.5))
@@ -122,7 +128,8 @@ class Session:
         """Return the trial at the highest rate without loss; `most` itself where the generator can't offer more."""
         if most.clean:
             return most
-        best, low, high = most, 0.5 * most.result.arrived_s, 1.1 * most.result.arrived_s
+        best: Trial | None = None
+        low, high = LEAST * most.result.arrived_s, 1.1 * most.result.arrived_s
         while high - low > PRECISION / seconds * high:
             offered_s = (low + high) / 2
             trials = (self._offer(shape, offered_s, seconds) for _ in range(TRIES))
@@ -131,6 +138,8 @@ class Session:
                 high = offered_s
             else:
                 low, best = offered_s, good
+        if best is None:
+            raise Unreached(f"something is lost, or waits, even at {LEAST} of what it can forward")
         return best
 
     def _offer(self, shape: Shape, offered_s: float, seconds: float) -> Trial:

@@ -1,9 +1,11 @@
 """The search for what a server can take, on servers that lose what is above their limit."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.load import Result, Shape
-from bench.trial import FLOODS, MAX_LOSS, Scenario, Session, Trial
+from bench.trial import FLOODS, MAX_LOSS, Scenario, Session, Trial, Unreached
 
 VIDEO = Shape(audio_packets_s=0)
 
@@ -45,6 +47,19 @@ def test_most_arrives_below_the_flood() -> None:
     runs = session.runs
     assert session.measure(Scenario("saturated", VIDEO, (), how="saturated"), 1.0) is most
     assert session.runs == runs
+
+
+class Leaky(Limited):
+    """Loses a tenth of whatever comes."""
+
+    def run(self, shape: Shape, rate: float, seconds: float, warm_up_s: float) -> Trial:
+        trial = super().run(shape, rate, seconds, warm_up_s)
+        return replace(trial, result=replace(trial.result, received=int(0.9 * trial.result.received)))
+
+
+def test_a_server_that_always_loses_something_has_no_rate_without_loss() -> None:
+    with pytest.raises(Unreached):
+        Leaky(limit=100_000).measure(Scenario("clean", VIDEO, (), how="clean"), 1.0)
 
 
 def test_more_than_the_generator_offers_is_not_searched() -> None:
