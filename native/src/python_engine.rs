@@ -194,6 +194,11 @@ impl Engine {
         if !self.open || self.running.failed().is_some() {
             return Ok(());
         }
+        // who was sent away must be, however much waits; each id is removed once
+        if matches!(command, Command::Remove(_)) {
+            self.running.insist(command);
+            return Ok(());
+        }
         let sent = self.running.command(command);
         sent.map_err(|_| PyRuntimeError::new_err("the engine hangs: too many commands wait for it"))
     }

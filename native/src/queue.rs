@@ -41,12 +41,21 @@ impl<T> Commands<T> {
         if self.depth.load(Relaxed) >= self.bound {
             return Err(command);
         }
+        self.push(&mut queue, command);
+        Ok(())
+    }
+
+    /// Ask for something beyond the bound, too.
+    pub fn insist(&self, command: T) {
+        self.push(&mut lock(&self.queue), command);
+    }
+
+    fn push(&self, queue: &mut VecDeque<T>, command: T) {
         self.depth.fetch_add(1, Relaxed);
         queue.push_back(command);
         if !self.flag.swap(true, AcqRel) {
             self.bell.ring();
         }
-        Ok(())
     }
 
     /// Wake the packet thread without a command.
@@ -160,6 +169,8 @@ mod tests {
         assert_eq!((&taken, commands.put(4)), (&VecDeque::from([1, 2]), Err(4))); // taken is not done
         commands.done();
         assert_eq!((commands.put(5), commands.depth()), (Ok(()), 2));
+        commands.insist(6);
+        assert_eq!((commands.put(7), commands.depth()), (Err(7), 3));
     }
 
     #[test]

@@ -93,6 +93,11 @@ impl<P: Plane> Running<P> {
         self.shared.commands.put(command)
     }
 
+    /// Ask the plane for something that must not be left undone, however much waits. The caller bounds how often.
+    pub fn insist(&self, command: P::Command) {
+        self.shared.commands.insist(command);
+    }
+
     /// What the plane has to tell, with the descriptor to poll.
     #[must_use]
     pub fn events(&self) -> &Mailbox<P::Event> {
@@ -123,7 +128,8 @@ impl<P: Plane> Running<P> {
         self.shared.thread_id.load(Acquire)
     }
 
-    /// End the thread and close the socket; returns when that is done. What still waits is dropped.
+    /// End the thread and close the socket; returns when that is done. What was asked for before is done first, and sent:
+    /// goodbyes are among it. What comes meanwhile is dropped.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Relaxed);
         self.shared.commands.ring();
@@ -193,6 +199,9 @@ impl<'a, P: Plane> Loop<'a, P> {
             }
             self.rest(work, told);
         }
+        while self.obey(self.receiver.now()) > 0 {
+            self.send();
+        }
     }
 
     /// Take one batch from the kernel; false if nothing came.
@@ -241,7 +250,9 @@ impl<'a, P: Plane> Loop<'a, P> {
     fn look(&mut self, now: f64) {
         if now >= self.next_look {
             self.next_look = now + LOOK_S;
-            self.shared.tally.receive_dropped.raise(self.socket.drops());
+            if let Some(drops) = self.socket.drops() {
+                self.shared.tally.receive_dropped.follow(drops);
+            }
         }
     }
 

@@ -120,10 +120,10 @@ impl Socket {
         self.port
     }
 
-    /// Datagrams that came faster than they were taken, since `open`: the kernel dropped them.
+    /// Datagrams that came faster than they were taken, since `open`: the kernel dropped them. None if it doesn't say.
     #[must_use]
-    pub fn drops(&self) -> usize {
-        receive_drops(&self.fd).unwrap_or(0) as usize
+    pub fn drops(&self) -> Option<u32> {
+        receive_drops(&self.fd).ok()
     }
 
     /// Whether several datagrams may come as one message.

@@ -19,6 +19,11 @@ impl Number {
         }
     }
 
+    /// Follow a count of the kernel's that is 32 bits wide and starts anew behind them.
+    pub fn follow(&self, count: u32) {
+        self.add(count.wrapping_sub(self.get() as u32) as usize);
+    }
+
     /// The number now.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -72,4 +77,19 @@ tally! {
     commands_high_water,
     /// The most events that waited at once.
     events_high_water,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_of_32_bits_is_followed_beyond_them() {
+        let number = Number::default();
+        let followed = [0, 7, 7, u32::MAX, 3].map(|count| {
+            number.follow(count);
+            number.get()
+        });
+        assert_eq!(followed, [0, 7, 7, (1 << 32) - 1, (1 << 32) + 3]);
+    }
 }
