@@ -72,6 +72,7 @@ class NativeEngine:
         self._crowded = crowded
         self._opened: _engine.Engine | None = None
         self._held = Events()
+        self._paths: dict[PeerId, Generation] = {}  # that are up, as far as was told
         self._mourned = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -112,6 +113,8 @@ class NativeEngine:
         return self._held.take()
 
     def add_peer(self, ice: IceCredentials) -> PeerId:
+        if self.failed:
+            raise EngineBusy("the engine has failed")
         peer = self._engine.add_peer(ice)
         if peer is None:
             raise EngineBusy("too many commands wait for the engine")
@@ -121,6 +124,7 @@ class NativeEngine:
         return Generation(self._engine.restart(peer, ice))
 
     def remove(self, what: PeerId | UpId | DownId) -> None:
+        self._paths.pop(PeerId(what), None)
         self._engine.remove(what)
 
     def gate(self, peer: PeerId, open: bool) -> None:
@@ -166,11 +170,22 @@ class NativeEngine:
         return self._opened
 
     def _gather(self) -> None:
-        if self.failed and not self._mourned:
+        failed = self.failed  # before the events: then these are the last
+        for event in _read(self._engine.events()):
+            match event:
+                case PathUp(peer, generation):
+                    self._paths[peer] = generation
+                case PathDown(peer):
+                    self._paths.pop(peer, None)
+                case _:
+                    pass
+            self._held.put(event)
+        if failed and not self._mourned:
             self._mourned = True
             log.error("the native engine has failed")  # its thread has said on standard error where
-        for event in _read(self._engine.events()):
-            self._held.put(event)
+            for peer, generation in self._paths.items():
+                self._held.put(PathDown(peer, generation))
+            self._paths.clear()
 
 
 class NativeCore:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench.participant import make_keys
-from media.engine import DownId, Engine, EngineBusy, IceCredentials, PeerId, SrtpKeys
+from media.engine import DownId, Engine, EngineBusy, Generation, IceCredentials, PathDown, PeerId, SrtpKeys
 from tests.media import engines
 
 
@@ -109,6 +109,23 @@ async def test_at_the_bound_nobody_new_is_let_in_and_handshakes_wait() -> None:
     await engine.close()
 
 
+async def test_who_is_sent_away_is_gone_however_much_waits() -> None:
+    engine = engines.native().NativeEngine(crowded=3)
+    await engine.open()
+    peers = [engine.add_peer(ice(number)) for number in range(3)]
+
+    def storm() -> None:
+        for _ in range(1_000_000):
+            engine.gate(peers[0], True)
+
+    with pytest.raises(RuntimeError, match="hangs"):
+        storm()  # until the thread is six behind
+    for peer in peers:
+        engine.remove(peer)
+    await until(lambda: engine.counters()["commands_waiting"] == engine.counters()["peers"] == 0)
+    await engine.close()
+
+
 async def test_a_storm_of_commands_is_carried_out_whole(engine: Any) -> None:
     for number in range(2000):
         peer = engine.add_peer(ice(number))
@@ -120,19 +137,34 @@ async def test_a_storm_of_commands_is_carried_out_whole(engine: Any) -> None:
     assert engine.counters()["commands_high_water"] > 0
 
 
-async def test_an_engine_whose_thread_has_died_listens_no_more(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_engine_whose_thread_has_died_listens_no_more_and_says_that_no_path_is_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """That a panic ends as this is shown in native/src/tests.rs."""
     engine = engines.native().NativeEngine()
+    told = [("PathUp", (1, 0)), ("PathUp", (2, 0)), ("PathUp", (1, 1)), ("PathUp", (3, 0)), ("PathDown", (3, 0))]
 
-    class Dead:
-        def failed(self) -> str:
-            return "index out of bounds"
+    class Dying:
+        death: str | None = None
+
+        def failed(self) -> str | None:
+            return self.death
 
         def events(self) -> list[Any]:
-            return []
+            return [told.pop(0)] if told else []
 
-    engine._opened = Dead()
-    assert engine.events() == engine.events() == engine.listening() == []
+        def remove(self, what: int) -> None:
+            pass
+
+    engine._opened = dying = Dying()
+    while told:
+        engine.events()
+    engine.remove(PeerId(2))
+    dying.death = "index out of bounds"
+    assert engine.events() == [PathDown(PeerId(1), Generation(1))]
+    assert engine.events() == engine.listening() == []
+    with pytest.raises(EngineBusy):
+        engine.add_peer(ice())
     assert [record.message for record in caplog.records] == ["the native engine has failed"]
 
 
