@@ -16,6 +16,9 @@ pub const MAX_SEGMENTS: usize = 64;
 /// Bytes in one run: what fits a UDP datagram, headers aside.
 pub const MAX_RUN_BYTES: usize = 65_000;
 
+/// Bytes of memory kept from one batch to the next: more than a full batch takes unless the machine had stood still.
+pub const MAX_KEPT_BYTES: usize = 16 << 20;
+
 const PADDING: u8 = 0x20;
 
 /// Finds the keys of those to whom packets go.
@@ -247,9 +250,10 @@ impl<K: Copy + PartialEq> Outbox<K> {
         &self.arena
     }
 
-    /// Forget everything; the memory is kept for the next batch.
+    /// Forget everything; the memory is kept for the next batch, but not all that a burst has taken.
     pub fn clear(&mut self) {
         self.arena.clear();
+        self.arena.shrink_to(MAX_KEPT_BYTES);
         self.packets.clear();
         self.runs.clear();
         self.pieces.clear();

@@ -253,3 +253,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_burst_has_taken_is_given_back() {
+    let mut outbox = Outbox::<usize>::default();
+    for (megabytes, kept) in [(1, 1 << 20), (40, MAX_KEPT_BYTES), (1, MAX_KEPT_BYTES)] {
+        for _ in 0..megabytes << 10 {
+            outbox.plain(path(0), |out| out.resize(out.len() + 1024, 0));
+        }
+        outbox.seal(true, &mut keys());
+        outbox.clear();
+        let capacity = outbox.arena.capacity();
+        assert!((kept..=2 * kept).contains(&capacity), "{megabytes} MB: {capacity}");
+    }
+}
