@@ -15,6 +15,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Of all streams together, whatever they are: 1,200 participants at 1.2 Mbit/s each.
 pub const MAX_POOL_BYTES: usize = 256 << 20;
 
+const SWEEP_S: f64 = 0.1; // packets are swept out many at once
 const CHUNK: usize = 1536; // a datagram
 const BLOCK: usize = 64; // chunks allocated at once
 const MIN_INDEX: usize = 64;
@@ -82,17 +83,24 @@ pub struct History {
     base: u32,              // the place of the oldest; places count up, and wrap
     index: Vec<u32>,        // number, cut to the index's size → place
     bytes: usize,
+    newest: Seq,
+    horizon: f64, // what came before it is held no more, though it may not have been swept out yet
+    swept_at: f64,
 }
 
 impl History {
     /// Keep a packet; `arrived` never goes back.
     pub fn add(&mut self, pool: &mut Pool, seq: Seq, arrived: f64, data: &[u8]) -> Kept {
-        if self.find(seq).is_some() {
+        // hardly ever is it not the newest; and where the others are is far from the processor
+        if seq <= self.newest && self.find(seq).is_some() {
             return Kept::Again;
         }
-        while self.order.front().is_some_and(|oldest| {
-            oldest.arrived < arrived - MAX_AGE_S || self.bytes + data.len() > MAX_BYTES || self.order.len() >= MAX_INDEX
-        }) {
+        self.newest = self.newest.max(seq);
+        self.horizon = arrived - MAX_AGE_S;
+        if arrived - self.swept_at >= SWEEP_S {
+            self.sweep(pool, arrived);
+        }
+        while self.bytes + data.len() > MAX_BYTES || self.order.len() >= MAX_INDEX {
             self.drop_oldest(pool);
         }
         if data.len() > CHUNK {
@@ -123,9 +131,8 @@ impl History {
 
     /// Let go of what is too old, for a stream that has fallen silent.
     pub fn expire(&mut self, pool: &mut Pool, now: f64) {
-        while self.order.front().is_some_and(|oldest| oldest.arrived < now - MAX_AGE_S) {
-            self.drop_oldest(pool);
-        }
+        self.horizon = now - MAX_AGE_S;
+        self.sweep(pool, now);
     }
 
     /// Give everything back.
@@ -137,7 +144,16 @@ impl History {
 
     fn find(&self, seq: Seq) -> Option<&Entry> {
         let place = *self.index.get(self.slot(seq))?;
-        self.order.get(place.wrapping_sub(self.base) as usize).filter(|entry| entry.seq == seq)
+        self.order
+            .get(place.wrapping_sub(self.base) as usize)
+            .filter(|entry| entry.seq == seq && entry.arrived >= self.horizon)
+    }
+
+    fn sweep(&mut self, pool: &mut Pool, now: f64) {
+        self.swept_at = now;
+        while self.order.front().is_some_and(|oldest| oldest.arrived < self.horizon) {
+            self.drop_oldest(pool);
+        }
     }
 
     fn slot(&self, seq: Seq) -> usize {
@@ -200,7 +216,10 @@ mod tests {
             history.add(&mut pool, Seq(seq), 2.5, b"small");
         }
         assert_eq!(history.order.len(), MAX_INDEX);
-        history.expire(&mut pool, 4.0);
+        history.add(&mut pool, Seq(12_000), 3.45, b"later");
+        history.add(&mut pool, Seq(12_001), 3.52, b"too soon to sweep again");
+        assert!(!held(&history, &pool, 11_999) && held(&history, &pool, 12_000), "not swept out, and not held");
+        history.expire(&mut pool, 5.0);
         assert_eq!((history.bytes, pool.bytes()), (0, 0));
     }
 
