@@ -7,7 +7,7 @@ use crate::feedback::{TransportFeedback, transport_feedback};
 use crate::id::{Seq, Sequence, Ssrc};
 
 /// Between two reports.
-pub const INTERVAL_S: f64 = 0.05;
+pub const INTERVAL_S: f64 = 0.1;
 /// Packets; a report is sent early at that many. At twice as many, later ones are passed over.
 pub const MAX_PENDING: usize = 400;
 

@@ -1,6 +1,7 @@
 //! What a participant is told, when its time has come: feedback, requests, reports.
 
 use super::{Endpoint, FEEDBACK_SSRC};
+use crate::arrivals;
 use crate::counter::Counter;
 use crate::event::Event;
 use crate::id::{Seq, Ssrc};
@@ -9,7 +10,6 @@ use crate::rtcp::Packet;
 use crate::tracks::{DownKey, Downs, EndpointKey, Tracks};
 
 const REPORT_INTERVAL_S: f64 = 1.0;
-const FEEDBACK_INTERVAL_S: f64 = 0.05;
 const MAX_BLOCKS: usize = 31; // in a receiver report
 const UNCAPPED_BPS: u64 = 1_000_000_000;
 const DEFAULT_ROUND_TRIP_S: f64 = 0.1;
@@ -47,7 +47,7 @@ impl Endpoint {
                 }
             }
         }
-        if now - self.feedback_at >= FEEDBACK_INTERVAL_S {
+        if now - self.feedback_at >= arrivals::INTERVAL_S {
             self.feedback_at = now;
             due.extend(self.arrivals.report(FEEDBACK_SSRC, media).into_iter().map(Packet::TransportFeedback));
         }
