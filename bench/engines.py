@@ -15,8 +15,9 @@ def make(name: str, address: str = "127.0.0.1") -> Engine:
         return NullEngine(address)
     if name == "reference":
         return ReferenceEngine((address,))
-    if name == "native":  # only where it was built
-        return cast(Engine, importlib.import_module("media.native").NativeEngine((address,)))
+    if name in ("native", "native-without-gso"):  # only where it was built
+        native = importlib.import_module("media.native").NativeEngine
+        return cast(Engine, native((address,), gso=name == "native"))
     raise ValueError(f"no engine {name}")
 
 
