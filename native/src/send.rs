@@ -13,9 +13,11 @@ use crate::tally::Tally;
 const MAX_MESSAGES: usize = 256;
 /// Pieces in one call; one run's always fit.
 const MAX_PIECES: usize = 16 * MAX_SEGMENTS;
-/// Runs that the kernel refuses in a row before we send none any more. One is not enough: a run may be refused for what
+/// Runs that the kernel refuses in a row before we send none for a while. One is not enough: a run may be refused for what
 /// lies on one receiver's way (a smaller MTU, IPsec), and nobody shall make everyone's packets dear.
 const MAX_REFUSALS: u32 = 64;
+/// Batches until a run is tried again, a minute or more: whoever was refused may have been alone then.
+pub(crate) const PAUSE: u32 = 1 << 16;
 
 /// Of one message that is laid out.
 #[derive(Clone, Copy)]
@@ -34,6 +36,7 @@ pub struct Sender {
     pieces: usize,
     gso: bool,
     refusals: u32, // in a row
+    pause: u32,    // batches until the next run
     #[cfg(test)]
     refuse: bool,
 }
@@ -53,6 +56,7 @@ impl Sender {
             pieces: 0,
             gso: gso && socket.gso(),
             refusals: 0,
+            pause: 0,
             #[cfg(test)]
             refuse: false,
         };
@@ -64,17 +68,18 @@ impl Sender {
         new
     }
 
-    /// Whether to group packets: the kernel has refused too much, or it was not asked for.
+    /// Whether to group packets; not while the kernel refuses too much, or if it was not asked for.
     #[must_use]
     pub const fn gso(&self) -> bool {
-        self.gso
+        self.gso && self.pause == 0
     }
 
     /// Hand over all runs. What the kernel won't take is counted and gone: waiting would hold up everyone.
     pub fn send<K: Copy + PartialEq>(&mut self, socket: &Socket, outbox: &Outbox<K>, tally: &Tally) {
         let arena = outbox.arena();
+        self.pause = self.pause.saturating_sub(1);
         for (run, pieces) in outbox.runs() {
-            if self.gso && pieces.len() > 1 {
+            if self.gso() && pieces.len() > 1 {
                 self.lay(socket, arena, run.path, pieces, tally);
             } else {
                 for piece in pieces.chunks(1) {
@@ -174,14 +179,17 @@ impl Sender {
         if taken {
             tally.gso_refused.add(1);
             self.refusals += 1;
-            self.gso = self.refusals < MAX_REFUSALS;
+            if self.refusals >= MAX_REFUSALS {
+                self.refusals = MAX_REFUSALS - 1; // the next one refused is enough
+                self.pause = PAUSE;
+            }
         }
     }
 
-    /// Behave as if the kernel refused every run.
+    /// Behave as if the kernel refused every run, or take that back.
     #[cfg(test)]
-    pub fn refuse_runs(&mut self) {
-        self.refuse = true;
+    pub fn refuse_runs(&mut self, refuse: bool) {
+        self.refuse = refuse;
     }
 }
 
