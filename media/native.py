@@ -72,7 +72,7 @@ class NativeEngine:
         self._crowded = crowded
         self._opened: _engine.Engine | None = None
         self._held = Events()
-        self._paths: dict[PeerId, Generation] = {}  # that are up, as far as was told
+        self._paths: dict[PeerId, Generation | None] = {}  # of everybody: whose credentials' path is up, as far as was told
         self._mourned = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -118,6 +118,7 @@ class NativeEngine:
         peer = self._engine.add_peer(ice)
         if peer is None:
             raise EngineBusy("too many commands wait for the engine")
+        self._paths[PeerId(peer)] = None
         return PeerId(peer)
 
     def restart(self, peer: PeerId, ice: IceCredentials) -> Generation:
@@ -173,18 +174,19 @@ class NativeEngine:
         failed = self.failed  # before the events: then these are the last
         for event in _read(self._engine.events()):
             match event:
-                case PathUp(peer, generation):
+                case PathUp(peer, generation) if peer in self._paths:  # else it was removed meanwhile
                     self._paths[peer] = generation
-                case PathDown(peer):
-                    self._paths.pop(peer, None)
+                case PathDown(peer) if peer in self._paths:
+                    self._paths[peer] = None
                 case _:
                     pass
             self._held.put(event)
         if failed and not self._mourned:
             self._mourned = True
             log.error("the native engine has failed")  # its thread has said on standard error where
-            for peer, generation in self._paths.items():
-                self._held.put(PathDown(peer, generation))
+            for peer, up in self._paths.items():
+                if up is not None:
+                    self._held.put(PathDown(peer, up))
             self._paths.clear()
 
 

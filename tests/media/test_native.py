@@ -143,6 +143,8 @@ async def test_an_engine_whose_thread_has_died_listens_no_more_and_says_that_no_
     """That a panic ends as this is shown in native/src/tests.rs."""
     engine = engines.native().NativeEngine()
     told = [("PathUp", (1, 0)), ("PathUp", (2, 0)), ("PathUp", (1, 1)), ("PathUp", (3, 0)), ("PathDown", (3, 0))]
+    told += [("PathUp", (2, 1))]  # late: it is of somebody removed
+    numbers = iter((1, 2, 3))
 
     class Dying:
         death: str | None = None
@@ -153,13 +155,19 @@ async def test_an_engine_whose_thread_has_died_listens_no_more_and_says_that_no_
         def events(self) -> list[Any]:
             return [told.pop(0)] if told else []
 
+        def add_peer(self, ice: IceCredentials) -> int:
+            return next(numbers)
+
         def remove(self, what: int) -> None:
             pass
 
     engine._opened = dying = Dying()
+    for _ in range(3):
+        engine.add_peer(ice())
     while told:
         engine.events()
-    engine.remove(PeerId(2))
+        if len(told) == 1:
+            engine.remove(PeerId(2))
     dying.death = "index out of bounds"
     assert engine.events() == [PathDown(PeerId(1), Generation(1))]
     assert engine.events() == engine.listening() == []
