@@ -19,7 +19,7 @@ $(DEV): $(STAMP) requirements-dev.lock
 run: $(STAMP) ## start the server with a demo clinic on http://localhost:8080 (HTTPS=1: on the network, self-signed)
 	@$(PY) -m medinova_rt demo $(if $(HTTPS),--https)
 
-check: $(DEV) ## format, lint, types, layers, types of the web client
+check: $(DEV) ## format, lint and types of Python, Rust and the web client, and the layers
 	@tools/check
 
 test: $(DEV) ## every test, real browsers included; installs what they need when it may

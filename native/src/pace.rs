@@ -5,18 +5,18 @@ use std::time::Duration;
 
 /// Of a nap, at the lightest load.
 pub const MAX_NAP: Duration = Duration::from_micros(500);
-/// Datagrams of one batch from which on there is no nap.
+/// Datagrams and commands of one round from which on there is no nap.
 pub const BUSY_BATCH: usize = 48;
 /// Between ticks while datagrams come.
 pub const TICK_S: f64 = 0.001;
 /// Between ticks when none came for this long.
 pub const IDLE_TICK_S: f64 = 0.015;
 
-/// The nap after a batch of so many datagrams that left nothing behind: the whole one after few, shrinking evenly to none
-/// at `BUSY_BATCH`.
+/// The nap after a round of so many datagrams and commands that left nothing behind: the whole one after few, shrinking
+/// evenly to none at `BUSY_BATCH`.
 #[must_use]
-pub fn nap(longest: Duration, datagrams: usize) -> Duration {
-    longest * BUSY_BATCH.saturating_sub(datagrams) as u32 / BUSY_BATCH as u32
+pub fn nap(longest: Duration, work: usize) -> Duration {
+    longest * BUSY_BATCH.saturating_sub(work) as u32 / BUSY_BATCH as u32
 }
 
 /// When the plane's tick is due.
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn naps_shrink_to_nothing_as_batches_grow() {
-        let naps = [0, 1, 24, 47, 48, 1000].map(|datagrams| nap(MAX_NAP, datagrams).as_micros());
+        let naps = [0, 1, 24, 47, 48, 1000].map(|work| nap(MAX_NAP, work).as_micros());
         assert_eq!(naps, [500, 489, 250, 10, 0, 0]);
     }
 
