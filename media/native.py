@@ -72,7 +72,7 @@ class NativeEngine:
         self._crowded = crowded
         self._opened: _engine.Engine | None = None
         self._held = Events()
-        self._paths: dict[PeerId, Generation | None] = {}  # of everybody: whose credentials' path is up, as far as was told
+        self._paths: dict[PeerId, Generation | None] = {}  # of everybody: whose credentials' path was told to be up
         self._mourned = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
