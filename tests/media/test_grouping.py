@@ -1,4 +1,4 @@
-"""What only the native engine does with a batch: it leaves by receiver, and frames get the padding that UDP GSO wants."""
+"""What only the native engine does: a batch leaves by receiver, and frames get the padding that UDP GSO wants."""
 
 from typing import Any
 
