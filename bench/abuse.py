@@ -27,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from bench import engines
 from bench.figure import Figure
 from bench.flood import Account, Flood, nearly, strangers
 from bench.leg import Leg
@@ -255,6 +256,7 @@ PHASES = ("cost", "flood", "own", "overload")
 
 def measure(quick: bool, only: Sequence[str] = PHASES) -> Iterator[Figure]:
     """Yield the figures of each phase."""
+    engines.need_native()
     unknown = set(only) - set(PHASES)
     if unknown:
         raise ValueError(f"no phase {', '.join(sorted(unknown))}")

@@ -2,6 +2,7 @@
 
 import importlib
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import cast
 
 from bench.null import NullEngine
@@ -19,6 +20,12 @@ def make(name: str, address: str = "127.0.0.1") -> Engine:
         native = importlib.import_module("media.native").NativeEngine
         return cast(Engine, native((address,), gso=name == "native"))
     raise ValueError(f"no engine {name}")
+
+
+def need_native() -> None:
+    """End the run, in one sentence, where there is no load generator."""
+    if find_spec("media._engine") is None:
+        raise SystemExit("The load generator is part of the native engine, which is not built: make install tells why.")
 
 
 def best() -> str:

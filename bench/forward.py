@@ -29,7 +29,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 
 from bench import engines
 from bench.figure import Figure
@@ -212,8 +211,7 @@ def chosen(only: Sequence[str]) -> list[Stage]:
 
 def measure(quick: bool, only: Sequence[str] = ()) -> Iterator[Figure]:
     """Yield the figures of each scenario and server, then the ratios."""
-    if find_spec("media._engine") is None:
-        raise SystemExit("The load generator is part of the native engine, which is not built: make install tells why.")
+    engines.need_native()
     stages, cpus = chosen(only), sorted(os.sched_getaffinity(0))
     count, seconds = (1, 0.5) if quick else (5, 3.0)
     if len(cpus) > 1:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench import forward
+from bench import abuse, engines, forward
 from bench.figure import BARS, Bar, bars
 from bench.load import Result
 from bench.trial import Trial
@@ -76,6 +76,7 @@ def test_an_unknown_part_is_refused() -> None:
 
 
 def test_without_the_native_engine_there_is_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match="not built"):
-        next(forward.measure(quick=True))
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    for scenario in (forward, abuse):
+        with pytest.raises(SystemExit, match="not built"):
+            next(scenario.measure(quick=True))
