@@ -93,7 +93,9 @@ class Core:
 
     def set_keys(self, peer: PeerId, keys: SrtpKeys) -> None:
         endpoint = self._endpoints[peer]
-        endpoint.srtp = Srtp(keys, endpoint.counters)
+        if endpoint.keys != keys:
+            # counting anew under one key would use numbers twice, and let replays in
+            endpoint.srtp, endpoint.keys = Srtp(keys, endpoint.counters), keys
         self._settle_at = float("-inf")  # its slots need key frames now, not at the next look
 
     def add_up(self, peer: PeerId, track: UpParameters) -> UpId:

@@ -12,7 +12,7 @@ from media.arrivals import INTERVAL_S as FEEDBACK_INTERVAL_S
 from media.arrivals import Arrivals
 from media.demux import Demux, Repair
 from media.downtrack import DownTrack
-from media.engine import DownEstimate, IceCredentials, PeerId
+from media.engine import DownEstimate, IceCredentials, PeerId, SrtpKeys
 from media.ice import IceAgent, Path
 from media.limit import RateLimit
 from media.rtcp import (
@@ -34,7 +34,7 @@ from media.uptrack import UpStream, UpTrack
 FEEDBACK_SSRC = 1  # who speaks in our RTCP about what we receive
 REPORT_INTERVAL_S = 1.0
 MAX_BLOCKS = 31  # in a receiver report
-MAX_NACKED = 256  # numbers read from one NACK
+MAX_NACKED = 256  # numbers read from the NACKs of one compound
 MAX_PACKETS_S, PACKET_BURST = 3000.0, 2000.0  # RTP from one participant; a 1080p screen sends about 500
 MAX_RTCP_S, RTCP_BURST = 200.0, 400.0
 MAX_CHECKS_S, CHECK_BURST = 100.0, 200.0  # STUN; browsers send 2 a second and pair, more while they connect
@@ -55,6 +55,7 @@ class Endpoint:
         self.ufrags: list[str] = [ice.local_ufrag]  # by which its checks are found
         self.paths: dict[Path, None] = {}  # authenticated pairs, oldest first
         self.srtp: Srtp | None = None
+        self.keys: SrtpKeys | None = None  # of `srtp`
         self.demux = Demux()
         self.slots: dict[int, DownTrack] = {}  # by SSRC
         self.gate_open = False
@@ -74,6 +75,7 @@ class Endpoint:
         self._cap_bps: int | None = None
         self._releases = 0
         self._intra_numbers: dict[int, int] = {}  # slot SSRC → the last full intra request's number
+        self._nackable = 0  # numbers that the compound at hand may still ask for
 
     # --- sending --------------------------------------------------------------------------------------------------
 
@@ -173,7 +175,7 @@ class Endpoint:
         return found, packet
 
     def receive_rtcp(self, datagram: bytes, now: float) -> list[UpStream]:
-        """Take in a compound; return the streams whose sender reports came with it."""
+        """Take in a compound; return the streams whose sender reports came with it, each once."""
         plain = self.srtp.unprotect_rtcp(datagram) if self.srtp else None
         if plain is None:
             return []
@@ -186,10 +188,11 @@ class Endpoint:
             self.counters["rtcp_malformed"] += 1
             return []
         self.counters["rtcp_in"] += 1
-        reported = []
+        reported: list[UpStream] = []
+        self._nackable = MAX_NACKED
         for packet in packets:
             stream = self._on_rtcp(packet, now)
-            if stream is not None:
+            if stream is not None and stream not in reported:
                 reported.append(stream)
         return reported
 
@@ -206,7 +209,9 @@ class Endpoint:
             case Nack():
                 slot = self.slots.get(packet.media)
                 if slot is not None and self.gate_open:
-                    for answer in slot.resend(packet.sequences[:MAX_NACKED], now):
+                    sequences = packet.sequences[: self._nackable]
+                    self._nackable -= len(sequences)
+                    for answer in slot.resend(sequences, now):
                         self.send_rtp(answer)
             case PictureLoss():
                 self._ask_key_frame(packet.media)
@@ -230,7 +235,7 @@ class Endpoint:
 
     def _ask_key_frame(self, ssrc: int) -> None:
         slot = self.slots.get(ssrc)
-        if slot is not None:
+        if slot is not None and self.gate_open:
             self.counters["key_frames_wanted"] += 1
             slot.ask_key_frame()
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 TICK_US = 250  # the unit of TransportFeedback.deltas
 MAX_STATUSES = 512  # in one TransportFeedback that we build: about 1.1 kB at the worst
 
-_MAX_STATUSES_READ = 0x1FFF  # two bytes can claim that many; more is no report but an attempt to make us allocate
+MAX_STATUSES_READ = 0x1FFF  # two bytes can claim that many; more is no report but an attempt to make us allocate
+TOO_MANY = "transport feedback has no or too many packets"  # also of a whole compound that claims more
+
 _REFERENCE_TICKS = 256  # 64 ms
 _LOST, _SMALL, _LARGE, _RESERVED = range(4)  # symbols; a small or large delta takes as many bytes as its number
 _FIELDS = struct.Struct("!IIHHI")
@@ -84,8 +86,8 @@ def read(body: bytes) -> TransportFeedback:
     """Return what follows the RTCP header; raises ValueError."""
     _need(body, 18)
     sender, media, base, total, reference_and_count = _FIELDS.unpack_from(body)
-    if not 0 < total <= _MAX_STATUSES_READ:
-        raise ValueError("transport feedback has no or too many packets")
+    if not 0 < total <= MAX_STATUSES_READ:
+        raise ValueError(TOO_MANY)
     symbols: list[int] = []
     position = 16
     while len(symbols) < total:

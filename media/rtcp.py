@@ -120,6 +120,7 @@ def parse(data: bytes) -> list[Packet]:
     """Return the packets of a compound datagram; raises ValueError if any is malformed."""
     packets: list[Packet] = []
     position, end = 0, len(data)
+    statuses = 0  # two bytes claim thousands of them, and a compound has room for many such pairs
     while position < end:
         if end - position < 4:
             raise ValueError("RTCP header is truncated")
@@ -134,6 +135,10 @@ def parse(data: bytes) -> list[Packet]:
             body = _without_padding(body)
         read = _READERS.get((kind, first & 0x1F)) or _READERS.get((kind, None))
         packet = read(body, first & 0x1F) if read else None
+        if isinstance(packet, TransportFeedback):
+            statuses += len(packet.deltas)
+            if statuses > feedback.MAX_STATUSES_READ:
+                raise ValueError(feedback.TOO_MANY)
         packets.append(packet or Opaque(data[position:following]))
         position = following
     if not packets:

@@ -123,8 +123,8 @@ def _parse_one_byte(data: bytes, at: int, end: int) -> dict[int, bytes]:
         at += 1
         if not octet:
             continue
-        if octet >= 0xF0:  # id 15 is reserved: whatever follows is not to be read (RFC 8285 §4.2)
-            break
+        if not 0x10 <= octet < 0xF0:
+            break  # ids 0, with a length, and 15 are nobody's: whatever follows is not to be read (RFC 8285 §4.2)
         following = at + (octet & 0x0F) + 1
         if following > end:
             raise ValueError("RTP header extension is truncated")

@@ -408,3 +408,17 @@ def test_uplink_loss_is_not_blamed_on_the_downlink(visit: Visit) -> None:
     shown.up_link.loss, viewer.down_link.loss = 0.0, 0.2
     visit.run(6.0)
     assert 0.1 < visit.of(DownEstimate)[-1].loss < 0.35
+
+
+def test_what_a_late_key_frame_brings_along_is_read_as_its_own_codec(visit: Visit) -> None:
+    changing = camera(ssrc=1000)
+    changing.also, changing.muted = {98: VP9}, True
+    viewer, other = visit.add([]), visit.add([changing])
+    visit.route(viewer, "v", other.camera)
+    visit.run(1.0)
+    key = changing.packet(1, b"\x10\0" + bytes(100), visit.now, 1)
+    changing.payload_type = 98
+    other.participant.send_rtp(changing.packet(1, b"\x10\0" + bytes(100), visit.now, 2))  # a key frame, were it VP8
+    other.participant.send_rtp(key)
+    visit.run(0.1)
+    assert [packet.payload_type for packet in viewer.packets("v")] == [96]

@@ -1,14 +1,15 @@
 """Repair, feedback and rate, in whole calls over bad networks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from bench.participant import NTP_AT_ZERO, up_parameters
+from bench.participant import NTP_AT_ZERO, make_keys, slot_parameters, up_parameters
 from bench.sources import EXTENSIONS, camera, microphone
 from media import rtcp, rtp
-from media.endpoint import FEEDBACK_SSRC, UNCAPPED_BPS
+from media.endpoint import FEEDBACK_SSRC, MAX_NACKED, UNCAPPED_BPS
 from media.engine import DownEstimate
 from tests.media.twins import Person, Visit
 
@@ -300,3 +301,85 @@ def test_ntp_of_reports_is_the_senders(visit: Visit) -> None:
     visit.run(3.0)
     at, report = viewer.received("a").reports[-1]
     assert report.ntp_time / (1 << 32) - NTP_AT_ZERO == pytest.approx(at - 0.02, abs=0.02)
+
+
+# --- what an authentic participant may cost ---------------------------------------------------------------------------
+
+
+def test_reports_said_twice_in_one_compound_go_on_once(visit: Visit) -> None:
+    viewer, other = shown(visit)
+    visit.run(1.0)
+    before = len(viewer.received("v").reports)
+    source = other.source("1")
+    other.participant.send_rtcp(*[rtcp.SenderReport(source.ssrc, 1 << 32, number, 1, 1) for number in range(40)])
+    visit.run(0.04)
+    assert len(viewer.received("v").reports) - before == 1
+
+
+def test_numbers_asked_for_in_one_compound_are_bounded(visit: Visit) -> None:
+    viewer, _ = shown(visit)
+    visit.run(1.0)
+    viewer.participant.asks_again = False
+    request = rtcp.Nack(1, viewer.packets("v")[0].ssrc, tuple(range(200)))
+    viewer.participant.send_rtcp(*[request] * 10)
+    visit.run(0.1)
+    counters = visit.engine.peer_counters(viewer.peer)
+    assert sum(counters[name] for name in ("nack_not_held", "nack_limited", "rtx_sent")) == MAX_NACKED
+
+
+def test_feedback_that_claims_the_world_is_refused(visit: Visit) -> None:
+    viewer, _ = shown(visit)
+    visit.run(1.0)
+    claim = rtcp.TransportFeedback(1, 2, 0, 0, 0, (None,) * 8000)
+    for times, malformed in ((1, 0), (2, 1)):
+        viewer.participant.send_rtcp(*[claim] * times)
+        visit.run(0.05)
+        assert visit.engine.peer_counters(viewer.peer).get("rtcp_malformed", 0) == malformed
+
+
+def test_no_loss_is_more_than_all(visit: Visit) -> None:
+    viewer = visit.add([], slots=[slot_parameters("video", mid, 100 * n) for n, mid in enumerate("abc", 1)])
+    visit.run(1.0)
+    for number in (0, 0x7FFFFFFF):
+        blocks = [rtcp.ReportBlock(ssrc, 255, 0x7FFFFF, number, 0, 0, 0) for ssrc in viewer.participant.slots]
+        lost = [replace(block, packets_lost=0) for block in blocks] if number == 0 else blocks
+        viewer.participant.send_rtcp(rtcp.ReceiverReport(1, tuple(lost)))
+        visit.run(0.05)
+    visit.run(1.5)
+    assert all(0 <= event.loss <= 1 for event in visit.of(DownEstimate))
+    assert visit.of(DownEstimate)[-1].loss < 0.01
+
+
+def test_who_waits_can_ask_for_no_key_frame(visit: Visit) -> None:
+    viewer, other = visit.add([], admitted=False), visit.add()
+    visit.show(viewer, other)
+    visit.run(1.0)
+    before = other.participant.counters["key_frames_asked"]
+    for number in range(20):
+        ssrc = next(ssrc for ssrc, slot in viewer.participant.slots.items() if slot.mid == "v")
+        viewer.participant.send_rtcp(rtcp.PictureLoss(1, ssrc), rtcp.FullIntraRequest(1, ((ssrc, number),)))
+        visit.run(0.1)
+    assert other.participant.counters["key_frames_asked"] == before
+
+
+def test_keys_said_twice_begin_nothing_anew(visit: Visit) -> None:
+    """One key, one number, two packets: with GCM that gives the key stream away, and lets old packets in again."""
+    keys = make_keys()
+    viewer, other = visit.add([], keyed=False), visit.add()
+    viewer.participant.set_keys(keys)
+    visit.engine.set_keys(viewer.peer, keys)
+    visit.show(viewer, other)
+    indices: list[bytes] = []
+    feed = viewer.participant.feed
+
+    def listen(datagram: bytes, now: float) -> None:
+        if datagram[0] >> 6 == 2 and rtcp.is_rtcp(datagram):
+            indices.append(datagram[4:8] + datagram[-4:])  # whose, and the number
+        feed(datagram, now)
+
+    viewer.participant.feed = listen  # type: ignore[method-assign]  # to see what comes
+    visit.run(3.0)
+    visit.engine.set_keys(viewer.peer, keys)
+    visit.run(3.0)
+    assert len(indices) > 4
+    assert len(set(indices)) == len(indices)

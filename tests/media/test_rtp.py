@@ -40,6 +40,7 @@ def test_a_packet() -> None:
         ("bede0003 10aa 00 22010203 30bb 000000", {1: b"\xaa", 2: b"\x01\x02\x03", 3: b"\xbb"}, b"x"),
         ("bede0001 00 10aa 00", {1: b"\xaa"}, b"x"),  # padding in front
         ("bede0002 10aa f0bb 20cc 0000", {1: b"\xaa"}, b"x"),  # id 15 ends the reading
+        ("bede0002 10aa 01bbbb 20cc 00", {1: b"\xaa"}, b"x"),  # and so does id 0 with a length
         ("10000002 0101aa 0200 03017a", {1: b"\xaa", 2: b"", 3: b"z"}, b"x"),
         ("10050001 0102aabb", {1: b"\xaa\xbb"}, b"x"),  # appbits
         ("12340001 10aa0000", {}, b"x"),  # another profile's

@@ -46,6 +46,7 @@ pub struct Endpoint {
     /// Authenticated pairs, oldest first.
     pub paths: VecDeque<Path>,
     srtp: Option<Box<Srtp>>, // once the handshake is over
+    keys: Option<SrtpKeys>,  // of `srtp`
     tag_bytes: usize,
     /// What it sends.
     pub demux: Demux,
@@ -92,6 +93,7 @@ impl Endpoint {
             agent: IceAgent::new(ice),
             paths: VecDeque::new(),
             srtp: None,
+            keys: None,
             tag_bytes: 0,
             demux: Demux::default(),
             slots: Vec::new(),
@@ -120,9 +122,14 @@ impl Endpoint {
         }
     }
 
-    /// The handshake is over; `Err` says what is wrong with its keys.
+    /// The handshake is over; `Err` says what is wrong with its keys. Those that it has already change nothing: counting
+    /// anew under one key would use numbers twice, and let replays in.
     pub fn set_keys(&mut self, keys: &SrtpKeys) -> Result<(), &'static str> {
+        if self.keys.as_ref() == Some(keys) {
+            return Ok(());
+        }
         self.srtp = Some(Box::new(Srtp::new(keys)?));
+        self.keys = Some(keys.clone());
         self.tag_bytes = keys.profile.tag_bytes();
         Ok(())
     }

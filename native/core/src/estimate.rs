@@ -102,7 +102,7 @@ impl Estimator {
                 continue;
             };
             let Some(packet) = self.sent.receive(sequence) else { continue };
-            let arrived = (arrival_us + wrapped_us) as f64 * 1e-6;
+            let arrived = arrival_us.saturating_add(wrapped_us) as f64 * 1e-6;
             told.lost -= i32::from(packet.reported_lost);
             told.received += 1;
             told.bytes += u64::from(packet.size);
@@ -226,7 +226,8 @@ impl ReceiverClock {
             Some(before) => before + (((told - before + 0x80_0000) & 0xFF_FFFF) - 0x80_0000),
         };
         self.reference = Some(reference);
-        (reference - told) * REFERENCE_US
+        // a hostile receiver's may grow without end
+        (reference - told).saturating_mul(REFERENCE_US)
     }
 }
 

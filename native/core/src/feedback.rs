@@ -20,6 +20,8 @@ pub const MAX_STATUSES_READ: usize = 0x1FFF;
 /// 64 ms.
 const REFERENCE_TICKS: i64 = 256;
 const TRUNCATED: &str = "transport feedback is truncated";
+/// Also of a whole compound that claims more than `MAX_STATUSES_READ`.
+pub const TOO_MANY: &str = "transport feedback has no or too many packets";
 
 /// When packets of one transport arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +115,7 @@ pub fn read(body: &[u8]) -> Result<TransportFeedback, &'static str> {
     let total = usize::from(u16::from_be_bytes(take(&mut rest)?));
     let reference_and_count = u32::from_be_bytes(take(&mut rest)?);
     if !(1..=MAX_STATUSES_READ).contains(&total) {
-        return Err("transport feedback has no or too many packets");
+        return Err(TOO_MANY);
     }
     let mut chunks = rest; // read once to find the deltas behind them, and again with the deltas
     let mut found = 0;

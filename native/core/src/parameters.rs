@@ -36,7 +36,7 @@ impl SrtpProfile {
 }
 
 /// What the DTLS handshake yields; key and salt are concatenated for each direction.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SrtpKeys {
     /// The ciphers.
     pub profile: SrtpProfile,

@@ -101,8 +101,8 @@ fn read_one_byte(block: &[u8], from: usize, elements: &mut [(u16, u8); IDS]) -> 
         if octet == 0 {
             continue;
         }
-        if octet >= 0xF0 {
-            break; // id 15 is reserved: whatever follows is not to be read (RFC 8285 §4.2)
+        if !(0x10..0xF0).contains(&octet) {
+            break; // ids 0, with a length, and 15 are nobody's: whatever follows is not to be read (RFC 8285 §4.2)
         }
         let size = (octet & 0x0F) + 1;
         note(elements, octet >> 4, at, size);
@@ -245,6 +245,20 @@ mod tests {
         let mut data = b"\x80\xe1\x00\x05TIMESSRC\x12\x34".to_vec();
         let packet = Packet::parse(&data).unwrap();
         assert_eq!(repaired(&packet, &mut data, Ssrc(1), PayloadType(96)), None);
+    }
+
+    #[test]
+    fn ids_of_nobody_end_the_reading() {
+        for (block, second) in
+            [(*b"\x10\xaa\x20\xbb", true), (*b"\x10\xaa\xf0\xbb", false), (*b"\x01\xaa\xaa\xaa", false)]
+        {
+            let mut data = b"\x90\xe0\x00\x05TIMESSRC\xbe\xde\x00\x02".to_vec();
+            data.extend(block);
+            data.extend(*b"\x30\xcc\x00\x00");
+            let packet = Packet::parse(&data).unwrap();
+            assert_eq!(packet.element(&data, ExtensionId(0)), None);
+            assert_eq!(packet.element(&data, ExtensionId(3)).is_some(), second, "{block:?}");
+        }
     }
 
     proptest! {

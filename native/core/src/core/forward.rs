@@ -87,8 +87,9 @@ impl Core {
             let held = streams.get(source.1).and_then(|stream| stream.history.get(pool, seq));
             if let Some((data, _)) = held
                 && let Ok(header) = Packet::parse(data)
+                && let Some(line) = ups.get(source.0).and_then(|track| track.line(header.payload_type))
             {
-                let mut behind = Incoming { data, header, format: packet.format, seq, key_frame: None };
+                let mut behind = Incoming { data, header, format: line.format, seq, key_frame: None };
                 if let Some(placed) = slot.place(&mut behind, source, ups, streams, &receiver.counters, now) {
                     receiver.send_rtp(
                         slot.owner,

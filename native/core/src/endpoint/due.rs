@@ -79,15 +79,15 @@ impl Endpoint {
         let recent = now - 2.0 * REPORT_INTERVAL_S;
         let slots = || self.slots.iter().filter_map(|(_, key)| tracks.downs.get(*key));
         // of all together: in a pause of Opus (DTX) one packet lost is a third of its slot's
-        let (mut lost, mut expected) = (0.0, 0);
+        let (mut lost, mut expected) = (0.0, 0_u64); // receivers may claim any number
         for slot in slots().filter(|slot| slot.reported_at >= recent) {
             lost += slot.loss * f64::from(slot.expected);
-            expected += slot.expected;
+            expected += u64::from(slot.expected);
         }
         Some(Event::DownEstimate {
             peer: self.id,
             bitrate_bps: self.downlink.as_ref().and_then(|own| own.estimate_bps()).unwrap_or(self.remb_bps),
-            loss: lost / f64::from(expected.max(1)),
+            loss: lost / expected.max(1) as f64,
             round_trip_s: longest_round_trip(&self.slots, &tracks.downs),
             sent_bps,
         })

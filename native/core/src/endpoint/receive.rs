@@ -10,7 +10,7 @@ use crate::srtp::Refusal;
 use crate::tracks::{DownKey, StreamKey, Tracks, UpKey};
 use crate::uptrack::{Incoming, Reported};
 
-/// Numbers read from one NACK.
+/// Numbers read from the NACKs of one compound.
 const MAX_NACKED: usize = 256;
 
 /// Where a received packet belongs, RTX unwrapped.
@@ -30,7 +30,7 @@ pub struct Received {
 /// What a compound asks of others than its sender.
 #[derive(Default)]
 pub struct Asked {
-    /// Streams whose sender reports came.
+    /// Streams whose sender reports came, each once.
     pub reported: Vec<StreamKey>,
     /// Packets to be repaired in slots, in the order asked for.
     pub repairs: Vec<(DownKey, Sequence)>,
@@ -115,7 +115,9 @@ impl Endpoint {
                     && let Some(stream) = tracks.streams.get_mut(key)
                 {
                     stream.report = Some(Reported { ntp_time: report.ntp_time, rtp_time: report.rtp_time, at: now });
-                    asked.reported.push(key);
+                    if !asked.reported.contains(&key) {
+                        asked.reported.push(key);
+                    }
                 }
             }
             Packet::ReceiverReport { reports, .. } => self.on_blocks(&reports, tracks, now),
@@ -123,7 +125,8 @@ impl Endpoint {
                 if let Some(slot) = self.slot(media)
                     && self.gate_open
                 {
-                    asked.repairs.extend(sequences.into_iter().take(MAX_NACKED).map(|sequence| (slot, sequence)));
+                    let room = MAX_NACKED.saturating_sub(asked.repairs.len());
+                    asked.repairs.extend(sequences.into_iter().take(room).map(|sequence| (slot, sequence)));
                 }
             }
             Packet::PictureLoss { media, .. } => self.ask_key_frame(media, tracks),
@@ -165,7 +168,9 @@ impl Endpoint {
     }
 
     fn ask_key_frame(&self, ssrc: Ssrc, tracks: &mut Tracks) {
-        if let Some(slot) = self.slot(ssrc).and_then(|key| tracks.downs.get(key)) {
+        if let Some(slot) = self.slot(ssrc).and_then(|key| tracks.downs.get(key))
+            && self.gate_open
+        {
             self.counters.add(Counter::KeyFramesWanted, 1);
             slot.ask_key_frame(&mut tracks.streams);
         }

@@ -370,3 +370,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_clock_that_only_leaps_ahead_is_no_trouble() {
+    let mut clock = ReceiverClock { reference: Some(i64::MAX / REFERENCE_US) };
+    for leap in 0..4 {
+        assert_eq!(clock.wrapped_us(leap * 0x7F_FFFF), i64::MAX);
+    }
+}

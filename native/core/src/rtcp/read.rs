@@ -14,6 +14,7 @@ const TOO_SHORT: &str = "RTCP packet is too short for its type";
 pub fn parse(compound: &[u8]) -> Result<Vec<Packet>, &'static str> {
     let mut packets = Vec::new();
     let mut rest = compound;
+    let mut statuses = 0; // two bytes claim thousands of them, and a compound has room for many such pairs
     while !rest.is_empty() {
         let Some(&[first, kind, high, low]) = rest.first_chunk() else { return Err(HEADER_TRUNCATED) };
         if first >> 6 != 2 {
@@ -25,7 +26,14 @@ pub fn parse(compound: &[u8]) -> Result<Vec<Packet>, &'static str> {
         if first & 0x20 != 0 {
             body = without_padding(body)?;
         }
-        packets.push(read(kind, first & 0x1F, body)?);
+        let packet = read(kind, first & 0x1F, body)?;
+        if let Packet::TransportFeedback(feedback) = &packet {
+            statuses += feedback.deltas.len();
+            if statuses > feedback::MAX_STATUSES_READ {
+                return Err(feedback::TOO_MANY);
+            }
+        }
+        packets.push(packet);
         rest = following;
     }
     if packets.is_empty() { Err(HEADER_TRUNCATED) } else { Ok(packets) }
