@@ -27,6 +27,7 @@ pub struct NackList {
     missing: Vec<Missing>, // by rising number
     budget: f64,
     given_up: u64,
+    next_at: f64, // nothing of `missing` is due before
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ struct Missing {
 
 impl Default for NackList {
     fn default() -> Self {
-        Self { missing: Vec::new(), budget: BURST, given_up: 0 }
+        Self { missing: Vec::new(), budget: BURST, given_up: 0, next_at: 0.0 }
     }
 }
 
@@ -63,17 +64,24 @@ impl NackList {
             self.missing.clear();
             return false;
         }
+        let next_at = now + REORDER_S;
+        self.next_at = if self.missing.is_empty() { next_at } else { self.next_at.min(next_at) };
         let skipped = (highest.0 + 1..seq.0).map(Seq);
-        self.missing.extend(skipped.map(|seq| Missing { seq, noticed_at: now, next_at: now + REORDER_S, tries: 0 }));
+        self.missing.extend(skipped.map(|seq| Missing { seq, noticed_at: now, next_at, tries: 0 }));
         true
     }
 
     /// Append the numbers to ask for now to `out`, oldest first.
     pub fn due(&mut self, now: f64, round_trip_s: f64, out: &mut Vec<Seq>) {
-        let budget = &mut self.budget;
+        if now < self.next_at {
+            return;
+        }
+        self.next_at = f64::INFINITY;
+        let (budget, next_at) = (&mut self.budget, &mut self.next_at);
         let before = self.missing.len();
         self.missing.retain_mut(|missing| {
             if now < missing.next_at {
+                *next_at = next_at.min(missing.next_at);
                 return true;
             }
             if missing.tries >= MAX_TRIES || now - missing.noticed_at > MAX_AGE_S {
@@ -85,6 +93,7 @@ impl NackList {
                 missing.next_at = now + round_trip_s.max(MIN_ROUND_TRIP_S);
                 out.push(missing.seq);
             }
+            *next_at = next_at.min(missing.next_at);
             true
         });
         self.given_up += (before - self.missing.len()) as u64;
