@@ -38,6 +38,8 @@ from media.events import Events
 from media.ice import Address as SocketAddress
 from media.ice import Path
 
+STILL_S = 2.0  # a thread that takes longer for one turn hangs
+
 log = logging.getLogger(__name__)
 
 CROWDED = 8192  # commands that may wait before nobody new is let in: what four hundred joins ask for at once
@@ -74,10 +76,14 @@ class NativeEngine:
         self._held = Events()
         self._paths: dict[PeerId, Generation | None] = {}  # of everybody: whose credentials' path was told to be up
         self._mourned = False
+        self._turns = 0  # of the thread, when it was last seen to have gone round
+        self._turned_at = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
+        assert self._loop is None, "the engine is open"
         self._loop = asyncio.get_running_loop()
+        self._turned_at = self._loop.time()
         self._opened = _engine.Engine(self._addresses, self._port, self._gso, self._crowded)
         self._loop.add_reader(self._opened.fileno(), self._gather)
 
@@ -89,7 +95,10 @@ class NativeEngine:
             self._opened.close()
 
     def listening(self) -> list[Address]:
-        return [] if self._opened is None or self.failed else self._opened.listening()
+        """Nothing, too, if the thread has failed or stands still."""
+        if self._opened is None or self.failed or self._stands_still():
+            return []
+        return self._opened.listening()
 
     @property
     def failed(self) -> str | None:
@@ -169,6 +178,15 @@ class NativeEngine:
     def _engine(self) -> _engine.Engine:
         assert self._opened is not None, "the engine is not open"
         return self._opened
+
+    def _stands_still(self) -> bool:
+        """Whether the thread has not gone round since it was looked at, `STILL_S` ago or longer. It does every 15 ms."""
+        if self._loop is None:
+            return False
+        turns, now = self._engine.counters()["turns"], self._loop.time()
+        if turns != self._turns:
+            self._turns, self._turned_at = turns, now
+        return now - self._turned_at > STILL_S
 
     def _gather(self) -> None:
         failed = self.failed  # before the events: then these are the last

@@ -94,8 +94,8 @@ impl Plane for Engine {
         self.board.write(&self.core);
     }
 
-    fn has_packets(&self) -> bool {
-        self.core.has_packets()
+    fn queued(&self) -> usize {
+        self.core.queued()
     }
 
     fn seal(&mut self, group: bool) -> &Outbox<EndpointKey> {

@@ -21,8 +21,8 @@ pub trait Plane: Send + 'static {
     /// Do what is due; called every millisecond while datagrams come, and at least every 15 ms.
     fn tick(&mut self, now: f64);
 
-    /// Whether there is something to be sent.
-    fn has_packets(&self) -> bool;
+    /// How many packets are to be sent.
+    fn queued(&self) -> usize;
 
     /// Encrypt what is queued and return it; with `group`, as runs for UDP GSO.
     fn seal(&mut self, group: bool) -> &Outbox<Self::Key>;

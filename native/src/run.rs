@@ -23,6 +23,8 @@ use crate::tally::Tally;
 
 /// Commands done between two batches, so that a storm of them holds no packet up.
 const COMMANDS_AT_ONCE: usize = 256;
+/// Packets that are sent in the middle of a batch: some milliseconds' work.
+const MAX_QUEUED: usize = 2048;
 /// Between looks at what the kernel dropped: it costs a call.
 const LOOK_S: f64 = 1.0;
 /// Before events are offered again that could not be handed over.
@@ -145,6 +147,13 @@ impl<P: Plane> Drop for Running<P> {
     }
 }
 
+/// Encrypt what a plane has queued and hand it to the kernel.
+fn send<P: Plane>(plane: &mut P, sender: &mut Sender, socket: &Socket, tally: &Tally) {
+    let outbox = plane.seal(sender.gso());
+    sender.send(socket, outbox, tally);
+    plane.clear();
+}
+
 /// What a panic says; a text of our own code, never bytes of a packet.
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -180,6 +189,7 @@ impl<'a, P: Plane> Loop<'a, P> {
 
     fn run(&mut self) {
         while !self.shared.stop.load(Relaxed) {
+            self.shared.tally.turns.add(1);
             let came = self.receive();
             let now = self.receiver.now();
             // before the datagrams: one that answers what Python has said must find what Python had asked for first
@@ -219,10 +229,14 @@ impl<'a, P: Plane> Loop<'a, P> {
     /// Have the plane take in the batch; returns its datagrams.
     fn handle(&mut self, now: f64) -> usize {
         let mut datagrams = 0;
-        let plane = &mut self.plane;
-        self.receiver.each(&self.socket, &self.shared.tally, |datagram, path, arrived| {
+        let Self { plane, sender, socket, receiver, shared, .. } = self;
+        receiver.each(socket, &shared.tally, |datagram, path, arrived| {
             datagrams += 1;
             plane.handle(datagram, path, now, arrived);
+            // whoever fills a batch of runs must not have everybody else wait for its end
+            if plane.queued() >= MAX_QUEUED {
+                send(plane, sender, socket, &shared.tally);
+            }
         });
         self.ticks.busy(now);
         datagrams
@@ -257,10 +271,8 @@ impl<'a, P: Plane> Loop<'a, P> {
     }
 
     fn send(&mut self) {
-        if self.plane.has_packets() {
-            let outbox = self.plane.seal(self.sender.gso());
-            self.sender.send(&self.socket, outbox, &self.shared.tally);
-            self.plane.clear();
+        if self.plane.queued() > 0 {
+            send(&mut self.plane, &mut self.sender, &self.socket, &self.shared.tally);
         }
     }
 

@@ -47,6 +47,8 @@ macro_rules! tally {
 }
 
 tally! {
+    /// Times that the thread went round: it does so at least every 15 ms, or it hangs.
+    turns,
     /// Times that datagrams were taken from the kernel.
     batches,
     /// Times that the thread slept until something came or was due.

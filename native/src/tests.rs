@@ -53,8 +53,8 @@ impl Plane for Echo {
 
     fn tick(&mut self, _now: f64) {}
 
-    fn has_packets(&self) -> bool {
-        !self.outbox.is_empty()
+    fn queued(&self) -> usize {
+        self.outbox.len()
     }
 
     fn seal(&mut self, group: bool) -> &Outbox<usize> {

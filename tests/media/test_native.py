@@ -209,3 +209,16 @@ async def test_an_address_that_cannot_be_had(address: str) -> None:
         await engine.open()
     await engine.close()
     assert engine.listening() == []
+
+
+async def test_a_thread_that_stands_still_listens_no_more(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine.listening()
+    stuck = engine.counters()  # nothing can stop the thread from outside: it is as if it had gone round no more
+    await until(lambda: engine.counters()["turns"] > stuck["turns"])
+    monkeypatch.setattr("media.native.STILL_S", 0.05)
+    monkeypatch.setattr(type(engine), "_engine", type("Stuck", (), {"counters": lambda self: stuck})())
+    engine.listening()
+    await asyncio.sleep(0.1)
+    assert engine.listening() == []
+    monkeypatch.undo()
+    assert engine.listening()

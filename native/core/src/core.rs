@@ -135,10 +135,10 @@ impl Core {
         }
     }
 
-    /// Whether there is something to be sent.
+    /// How many packets are to be sent.
     #[must_use]
-    pub fn has_packets(&self) -> bool {
-        !self.outbox.is_empty()
+    pub fn queued(&self) -> usize {
+        self.outbox.len()
     }
 
     /// Encrypt what is to be sent and return it; with `group`, as runs for UDP GSO.

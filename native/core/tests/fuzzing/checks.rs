@@ -31,7 +31,7 @@ impl World {
             assert!(total <= 65_507, "a run of {total} bytes");
         }
         self.core.clear();
-        assert!(!self.core.has_packets());
+        assert_eq!(self.core.queued(), 0);
         for (path, datagram) in datagrams {
             self.check_sent(path, &datagram);
         }
