@@ -180,7 +180,7 @@ class NativeEngine:
         return self._opened
 
     def _stands_still(self) -> bool:
-        """Whether the thread has not gone round since it was looked at, `STILL_S` ago or longer. It does every 15 ms."""
+        """Whether the thread has not gone round since it was looked at, `STILL_S` ago or longer."""
         if self._loop is None:
             return False
         turns, now = self._engine.counters()["turns"], self._loop.time()
