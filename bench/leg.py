@@ -30,6 +30,7 @@ class Receiving:
     ssrc: int  # 0: whatever SSRC comes with `payload_type`
     payload_type: int
     source: int
+    transport_sequence_id: int = 0  # of the transport-wide numbers in it; 0: it has none, and no feedback is given
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import uvloop
 
@@ -20,7 +21,7 @@ from bench.participant import numbered, slot_parameters, up_parameters
 from bench.sources import EXTENSIONS, Source, camera, microphone
 from bench.subject import Sample, cpu_s, waited_s
 from media import rtp
-from media.engine import Address, DownId, DtlsReceived, Engine, IceCredentials, PathUp, PeerId, UpId
+from media.engine import Address, DownEstimate, DownId, DtlsReceived, Engine, IceCredentials, PathUp, PeerId, UpId
 from media.transport import Certificate, DtlsTransport, Handshakes
 
 START_S = 30.0
@@ -52,6 +53,7 @@ class EngineSubject:
         self.parameters: dict[str, str | int | float] = {}
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._estimates = False
 
     def start(self, cpu: int | None) -> None:
         context = multiprocessing.get_context("spawn")
@@ -59,7 +61,7 @@ class EngineSubject:
         self._process = context.Process(target=_serve, args=(theirs, self.name, cpu), daemon=True)
         self._process.start()
         theirs.close()
-        self._answer()
+        self._estimates = self._answer()
 
     def connect(self, rooms: int, addresses: Iterator[Address], size: int = 2) -> list[Leg]:
         assert self._pipe is not None
@@ -69,7 +71,7 @@ class EngineSubject:
             for number in range(rooms * size)
         ]
         self._pipe.send((credentials, identity.fingerprint, size))
-        remote = self._answer()
+        remote: Address = self._answer()
         pairs = [connection.Pair(local, remote, ice) for local, ice in zip(addresses, credentials, strict=False)]
         keys = connection.connect(pairs, identity)
         return [
@@ -79,7 +81,7 @@ class EngineSubject:
                 pair.ice,
                 keys[number],
                 tuple(sending(source) for source in sources(number)),
-                tuple(_receivings(number, size)),
+                tuple(_receivings(number, size, EXTENSIONS[rtp.TRANSPORT_SEQUENCE] if self._estimates else 0)),
             )
             for number, pair in enumerate(pairs)
         ]
@@ -96,7 +98,7 @@ class EngineSubject:
         return waited_s(self._process.pid)
 
     def counters(self) -> dict[str, int]:
-        """Return what the engine has counted so far."""
+        """Return what the engine has counted so far, and how many estimates of its downlinks it has given."""
         assert self._pipe is not None
         self._pipe.send(None)
         counters: dict[str, int] = self._pipe.recv()
@@ -110,18 +112,17 @@ class EngineSubject:
         self._process.kill()
         self._process = self._pipe = None
 
-    def _answer(self) -> Address:
+    def _answer(self) -> Any:
         assert self._pipe is not None
         if not self._pipe.poll(START_S):
             raise TimeoutError(f"{self.name} does not answer")
-        address: Address = self._pipe.recv()
-        return address
+        return self._pipe.recv()
 
 
-def _receivings(number: int, size: int) -> Iterator[Receiving]:
+def _receivings(number: int, size: int, numbers_id: int) -> Iterator[Receiving]:
     for place, other in enumerate(others(number, size)):
         for source in sources(other):
-            yield Receiving(source.kind, slot_ssrc(number, place, source), source.payload_type, other)
+            yield Receiving(source.kind, slot_ssrc(number, place, source), source.payload_type, other, numbers_id)
 
 
 def sending(source: Source) -> Sending:
@@ -151,14 +152,14 @@ def _serve(pipe: Connection, name: str, cpu: int | None) -> None:
 async def _run(pipe: Connection, name: str) -> None:
     engine = engines.make(name)
     await engine.open()
-    pipe.send(engine.listening()[0])
+    pipe.send(engine.estimates)
     server, stopped = _Server(engine), asyncio.Event()
 
     def hear() -> None:
         try:
             people = pipe.recv()
             if people is None:
-                pipe.send(dict(engine.counters()))
+                pipe.send({**engine.counters(), "down_estimates": server.estimates})
                 return
             server.add(*people)
             pipe.send(engine.listening()[0])
@@ -179,6 +180,7 @@ class _Server:
         self._dtls: dict[PeerId, DtlsTransport] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._greeted: set[PeerId] = set()
+        self.estimates = 0
         engine.wake(self._take)
 
     def add(self, people: Sequence[IceCredentials], fingerprint: str, size: int) -> None:
@@ -220,6 +222,8 @@ class _Server:
                     task = asyncio.ensure_future(self._dtls[peer].run())
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
+                case DownEstimate():
+                    self.estimates += 1
                 case _:
                     pass
 

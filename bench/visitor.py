@@ -86,7 +86,7 @@ class Visitor:
         sections = [_Section(text) for text in self.answer.split("\r\nm=")[1:]]
         sends = tuple(_sending(one, SSRC + at) for at, one in enumerate(sections[:2]))  # microphone and camera
         slots = {one.kind: one for one in reversed(sections) if one.ssrc}  # those of the first other person
-        receives = tuple(Receiving(one.kind, one.ssrc, one.payload_type, source) for one in slots.values())
+        receives = tuple(_receiving(one, source) for one in slots.values())
         return Leg(self.local, self._remote, self.ice, keys, sends, receives)
 
     def _said(self, attribute: str) -> str:
@@ -156,3 +156,8 @@ def _sending(section: _Section, ssrc: int) -> Sending:
         known(rtp.ABS_SEND_TIME, 0),
         known(rtp.TRANSPORT_SEQUENCE, 0),
     )
+
+
+def _receiving(section: _Section, source: int) -> Receiving:
+    numbers = section.extensions.get(rtp.TRANSPORT_SEQUENCE, 0)
+    return Receiving(section.kind, section.ssrc, section.payload_type, source, numbers)

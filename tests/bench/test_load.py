@@ -63,6 +63,21 @@ def test_a_room_of_three_receives_two_others_each() -> None:
     assert (result.refused, result.strange, result.silent) == (0, 0, 0)
 
 
+def test_an_engine_that_estimates_is_told_when_packets_arrived() -> None:
+    subject = EngineSubject("native")
+    with Session(subject, rooms=2, size=2, cpu=None) as session:
+        result = session.run(GENTLE, rate=1.0, seconds=1.0, warm_up_s=0.6).result
+        counters = subject.counters()
+    assert 4 * 5 < result.feedback_sent < 4 * 15  # ten a second each, and the drain's; a busy machine may be late
+    assert counters["down_estimates"] >= 4
+    assert (result.refused, result.strange, result.silent) == (0, 0, 0)
+
+
+def test_an_engine_that_does_not_estimate_is_told_nothing() -> None:
+    with Session(EngineSubject("reference"), rooms=1, size=2, cpu=None) as session:
+        assert session.run(GENTLE, rate=1.0, seconds=0.3, warm_up_s=0.0).result.feedback_sent == 0
+
+
 def test_what_is_not_forwarded_is_missed() -> None:
     subject = RelaySubject(srtp=True)
     subject.start(None)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use medinova_core::parameters::Kind;
 use medinova_core::srtp::{MAX_OVERHEAD, Srtp};
 
+use super::feedback::{self, Feedback};
 use super::histogram::Histogram;
 use super::leg::{Leg, Shape};
 use super::peer::{Peer, Totals};
@@ -31,6 +32,8 @@ pub struct Generator {
     microphones: (Vec<usize>, Ring),
     checks: Ring,
     reports: Ring,
+    told: (Vec<usize>, Ring), // those who tell when packets arrived
+    told_early: Vec<usize>,   // of them, those who have much to tell
     arena: Vec<u8>,
     used: usize,
     batch: Vec<Message>,
@@ -66,6 +69,7 @@ impl Generator {
                 sources: own,
                 sinks: Vec::new(),
                 transport: 0,
+                feedback: None,
             });
         }
         let mut phase = 0;
@@ -76,6 +80,8 @@ impl Generator {
                 peers[at].sinks.push(Sink::new(receiving, source, phase));
                 phase += 1;
             }
+            let numbered = leg.receives.iter().find(|receiving| receiving.transport_sequence_id > 0);
+            peers[at].feedback = numbered.map(|one| Feedback::new(one.transport_sequence_id, one.ssrc));
         }
         let of_kind = |kind| {
             let members: Vec<usize> = (0..sources.len()).filter(|&at| sources[at].kind == kind).collect();
@@ -83,11 +89,17 @@ impl Generator {
             (members, ring)
         };
         let count = peers.len();
+        let told: Vec<usize> = (0..count).filter(|&at| peers[at].feedback.is_some()).collect();
         Ok(Self {
             cameras: of_kind(Kind::Video),
             microphones: of_kind(Kind::Audio),
             checks: Ring::new(count, CHECK_NS, 0),
             reports: Ring::new(count, REPORT_NS, 0),
+            told_early: Vec::with_capacity(told.len()),
+            told: {
+                let ring = Ring::new(told.len(), feedback::INTERVAL_NS, 0);
+                (told, ring)
+            },
             peers,
             by_host,
             sources,
@@ -136,7 +148,7 @@ impl Generator {
     }
 
     fn next_due_ns(&self) -> f64 {
-        [&self.cameras.1, &self.microphones.1, &self.checks, &self.reports]
+        [&self.cameras.1, &self.microphones.1, &self.checks, &self.reports, &self.told.1]
             .iter()
             .map(|ring| ring.due_ns())
             .fold(f64::INFINITY, f64::min)
@@ -205,6 +217,12 @@ impl Generator {
     // --- out
 
     fn send_due(&mut self, shape: &Shape, now_ns: u64) {
+        // first, and not the whole batch: in a flood packets are always due
+        while self.batch.len() < BATCH / 2
+            && let Some(at) = self.told_early.pop().or_else(|| Some(self.told.0[self.told.1.take(now_ns)?.0]))
+        {
+            self.send_feedback(at);
+        }
         while self.batch.len() < BATCH
             && let Some((member, behind_ns)) = self.microphones.1.take(now_ns)
         {
@@ -266,6 +284,26 @@ impl Generator {
         }
     }
 
+    /// Send what one leg has to tell of the packets that it got: mostly one datagram, none if nothing came.
+    fn send_feedback(&mut self, at: usize) {
+        for report in self.peers[at].feedback.as_mut().map(Feedback::reports).unwrap_or_default() {
+            if self.batch.len() == BATCH {
+                self.flush();
+            }
+            let start = self.room(ROOM);
+            let (peer, room) = (&mut self.peers[at], &mut self.arena[start..start + ROOM]);
+            let plain = feedback::write(report, room);
+            let sealed = plain.and_then(|plain| match peer.srtp.as_mut() {
+                Some(srtp) => srtp.protect_rtcp(room, plain),
+                None => Some(plain),
+            });
+            if let Some(length) = sealed {
+                self.totals.feedback_sent += 1;
+                self.queue(at, start, length, 0);
+            }
+        }
+    }
+
     /// Where the next message may be written, with `bytes` to spare.
     fn room(&mut self, bytes: usize) -> usize {
         if self.arena.len() < self.used + bytes {
@@ -289,7 +327,7 @@ impl Generator {
     // --- in
 
     fn receive(&mut self) -> usize {
-        let Self { wire, peers, by_host, sources, totals, delays, start, .. } = self;
+        let Self { wire, peers, by_host, sources, told_early, totals, delays, start, .. } = self;
         let mut now_ns = None;
         wire.receive(|address, datagram| {
             let at = by_host[usize::from(address as u16)];
@@ -301,7 +339,12 @@ impl Generator {
                     totals.rtcp += 1;
                     peer.read_rtcp(sources, datagram, totals);
                 }
-                [128..=191, ..] if datagram.len() > 12 => peer.read_rtp(datagram, now_ns, totals, delays),
+                [128..=191, ..] if datagram.len() > 12 => {
+                    if peer.feedback.as_mut().is_some_and(|feedback| feedback.note(datagram, now_ns)) {
+                        told_early.push(at as usize);
+                    }
+                    peer.read_rtp(datagram, now_ns, totals, delays);
+                }
                 _ => {}
             }
         })

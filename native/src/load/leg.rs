@@ -26,6 +26,7 @@ pub struct Receiving {
     pub(super) ssrc: u32,
     pub(super) payload_type: u8,
     pub(super) source: usize,
+    pub(super) transport_sequence_id: u8,
 }
 
 /// `media.engine.SrtpKeys`, as the server sees them.
@@ -93,7 +94,7 @@ impl Sending {
 impl Receiving {
     #[cfg(test)]
     pub(super) fn video(ssrc: u32, source: usize) -> Self {
-        Self { kind: "video".into(), ssrc, payload_type: 96, source }
+        Self { kind: "video".into(), ssrc, payload_type: 96, source, transport_sequence_id: 0 }
     }
 
     pub(super) fn kind(&self) -> Kind {

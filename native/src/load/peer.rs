@@ -4,6 +4,7 @@ use std::net::SocketAddrV4;
 
 use medinova_core::srtp::Srtp;
 
+use super::feedback::Feedback;
 use super::histogram::Histogram;
 use super::sink::Sink;
 use super::source::{Source, Stamp};
@@ -27,6 +28,8 @@ pub struct Totals {
     pub strange: u64,
     /// RTCP datagrams.
     pub rtcp: u64,
+    /// Reports of when packets arrived.
+    pub feedback_sent: u64,
     /// Key frames that were asked for.
     pub key_frames_asked: u64,
     /// Answers to our checks.
@@ -53,6 +56,8 @@ pub struct Peer {
     pub sinks: Vec<Sink>,
     /// Transport-wide sequence number of its next packet.
     pub transport: u16,
+    /// What it tells of the packets that it receives; None: they carry no transport-wide numbers.
+    pub feedback: Option<Feedback>,
 }
 
 impl Peer {
@@ -154,6 +159,7 @@ mod tests {
             sources: vec![0, 1],
             sinks: vec![Sink::new(&Receiving::video(2000, 0), Some(0), 0)],
             transport: 0,
+            feedback: None,
         };
         (peer, sources)
     }

@@ -58,6 +58,7 @@ impl Load {
             ("refused", totals.refused),
             ("strange", totals.strange),
             ("rtcp", totals.rtcp),
+            ("feedback_sent", totals.feedback_sent),
             ("key_frames_asked", totals.key_frames_asked),
             ("checks_answered", totals.checks_answered),
         ] {
