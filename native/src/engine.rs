@@ -85,6 +85,10 @@ impl Plane for Engine {
         debug_assert_eq!(done, Ok(()), "the sizes of keys are looked at before they get here");
     }
 
+    fn foresee<'a>(&mut self, batch: impl Iterator<Item = (&'a [u8], Path)>) {
+        self.core.foresee(batch);
+    }
+
     fn handle(&mut self, datagram: &mut [u8], path: Path, now: f64, arrived: f64) {
         self.core.handle(datagram, path, now, arrived);
     }

@@ -15,6 +15,9 @@ pub trait Plane: Send + 'static {
     /// Do what another thread asked for.
     fn obey(&mut self, command: Self::Command, now: f64);
 
+    /// A batch that begins so is about to be handled.
+    fn foresee<'a>(&mut self, _batch: impl Iterator<Item = (&'a [u8], Path)>) {}
+
     /// Take in one datagram, whose bytes may be overwritten; never panics for what is in it.
     fn handle(&mut self, datagram: &mut [u8], path: Path, now: f64, arrived: f64);
 

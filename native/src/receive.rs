@@ -13,6 +13,8 @@ use crate::tally::Tally;
 const DATAGRAM_ROOM: usize = 2048;
 /// Of a message of several datagrams: what a UDP length can say.
 const GRO_ROOM: usize = 1 << 16;
+/// What of a message tells whose it is.
+const HEAD: usize = 12;
 /// Of a datagram in the kernel's queue; more is a clock that was set.
 const MAX_WAIT_NS: i64 = 1_000_000_000;
 
@@ -101,6 +103,18 @@ impl Receiver {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.taken == self.messages.len()
+    }
+
+    /// Where each message came from, and how it begins.
+    pub fn heads<'a>(&'a self, socket: &'a Socket) -> impl Iterator<Item = (&'a [u8], Path)> {
+        let family = socket.family();
+        let headers = self.messages[..self.taken].iter().zip(&self.names).zip(&self.controls);
+        headers.zip(self.buffers.chunks_exact(self.room)).filter_map(move |(((message, name), control), place)| {
+            #[allow(clippy::unnecessary_cast)] // it is narrower with musl
+            let said = control.read(message.msg_hdr.msg_controllen as usize);
+            let path = Path { local: socket.local(&said)?, remote: name.read(family) };
+            Some((&place[..(message.msg_len as usize).min(HEAD)], path))
+        })
     }
 
     /// Pass on each datagram of the batch with its path and the monotonic time at which the kernel got it.

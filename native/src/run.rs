@@ -230,6 +230,7 @@ impl<'a, P: Plane> Loop<'a, P> {
     fn handle(&mut self, now: f64) -> usize {
         let mut datagrams = 0;
         let Self { plane, sender, socket, receiver, shared, .. } = self;
+        plane.foresee(receiver.heads(socket));
         receiver.each(socket, &shared.tally, |datagram, path, arrived| {
             datagrams += 1;
             plane.handle(datagram, path, now, arrived);

@@ -23,6 +23,12 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
+    /// Read what noting will need.
+    #[must_use]
+    pub fn touch(&self) -> Option<Seq> {
+        self.pending.last().map(|(seq, _)| *seq)
+    }
+
     /// Take in a transport-wide number; true if a report should go out without waiting.
     pub fn note(&mut self, sequence: Sequence, arrived: f64) -> bool {
         let seq = if let Some(highest) = self.highest {

@@ -6,6 +6,7 @@
 
 mod commands;
 mod due;
+mod foresee;
 mod forward;
 mod routing;
 
@@ -73,6 +74,7 @@ pub struct Core {
     settled_at: f64,
     settling: u64,
     ticked_at: f64,
+    foreseen: foresee::Foreseen,
     rota: Vec<EndpointKey>, // in whose order due work is looked at
     turn: usize,
 }

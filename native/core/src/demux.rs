@@ -52,6 +52,12 @@ impl Demux {
         known.map(|(_, found)| *found).or_else(|| self.meet(packet, data, ups, streams))
     }
 
+    /// The stream that an SSRC is or repairs.
+    #[must_use]
+    pub fn stream_of(&self, ssrc: Ssrc) -> Option<StreamKey> {
+        self.ssrcs.iter().find(|(known, _)| *known == ssrc).map(|(_, found)| found.stream())
+    }
+
     /// The stream that an SSRC is, repairs excepted.
     #[must_use]
     pub fn of_ssrc(&self, ssrc: Ssrc) -> Option<StreamKey> {

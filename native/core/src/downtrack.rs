@@ -8,6 +8,7 @@ mod repair;
 mod reports;
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use crate::counter::{Counter, Counters};
 use crate::id::{DownId, ExtensionId, Seq, Sequence};
@@ -145,6 +146,13 @@ impl DownTrack {
     /// The lines whose packets the slot has to see: shown, waited for, or only just gone.
     pub fn sources(&self) -> impl Iterator<Item = UpKey> {
         self.past.iter().chain(&self.stint).map(|stint| stint.up).chain(self.wanted)
+    }
+
+    /// Read what placing and writing will need.
+    pub fn touch(&self) {
+        let stint = self.stint.as_ref().map(|stint| (stint.numbering.highest(), stint.shift, stint.closed_at));
+        black_box((stint, self.highest, self.octets, self.switching, self.mid.first(), self.copied));
+        black_box((self.parameters.ssrc, self.parameters.extensions, self.owner, self.overtaken));
     }
 
     /// Whether its packets carry transport-wide numbers.

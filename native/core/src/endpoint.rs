@@ -9,6 +9,7 @@ mod receive;
 pub use receive::{Received, incoming};
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::address::Path;
@@ -24,7 +25,7 @@ use crate::parameters::{IceCredentials, SrtpKeys};
 use crate::rtcp::{self, Packet};
 use crate::rtp;
 use crate::srtp::Srtp;
-use crate::tracks::{DownKey, EndpointKey, Tracks, UpKey};
+use crate::tracks::{DownKey, EndpointKey, StreamKey, Tracks, UpKey};
 
 /// Who speaks in our RTCP about what we receive.
 pub const FEEDBACK_SSRC: Ssrc = Ssrc(1);
@@ -229,6 +230,23 @@ impl Endpoint {
         self.releases = if bitrate_bps.is_none() && self.cap_bps.is_some() { RELEASES } else { 0 };
         self.cap_bps = bitrate_bps;
         self.report_at = 0.0; // say so at once
+    }
+
+    /// Read what receiving from `ssrc` will need, and return its stream.
+    #[must_use]
+    pub fn touch_receiving(&self, ssrc: Ssrc) -> Option<StreamKey> {
+        let ciphers = self.srtp.as_ref().map(|srtp| srtp.touch_receiving(ssrc));
+        black_box((ciphers, self.counters.get(Counter::RtpIn), self.arrivals.touch(), self.transport_id));
+        self.demux.stream_of(ssrc)
+    }
+
+    /// Read what sending will need.
+    pub fn touch_sending(&self, ssrc: Ssrc) {
+        let ciphers = self.srtp.as_ref().map(|srtp| srtp.touch_sending(ssrc));
+        black_box((ciphers, self.counters.get(Counter::RtpOut), self.octets_out, self.agent.path().is_some()));
+        if let Some(downlink) = &self.downlink {
+            black_box(downlink.number());
+        }
     }
 
     // --- tracks -------------------------------------------------------------------------------------------------

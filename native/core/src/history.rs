@@ -5,6 +5,7 @@
 //! none goes without.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use crate::id::Seq;
 
@@ -127,6 +128,11 @@ impl History {
     pub fn get<'a>(&self, pool: &'a Pool, seq: Seq) -> Option<(&'a [u8], f64)> {
         let entry = self.find(seq)?;
         Some((&pool.chunk(entry.chunk)[..usize::from(entry.size)], entry.arrived))
+    }
+
+    /// Read what adding will need.
+    pub fn touch(&self) {
+        black_box((self.order.back().map(|entry| entry.chunk), self.index.get(self.slot(self.newest + 1))));
     }
 
     /// Let go of what is too old, for a stream that has fallen silent.

@@ -23,6 +23,12 @@ impl<const WORDS: usize> Window<WORDS> {
         self.highest
     }
 
+    /// Read what adding the next index will need.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        self.seen[Self::place(self.highest + 1).0]
+    }
+
     /// Whether this index was not added yet and is not too old to tell.
     #[must_use]
     pub fn is_new(&self, index: u64) -> bool {
@@ -76,6 +82,12 @@ impl<T: Default> Streams<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ssrcs.is_empty()
+    }
+
+    /// The state of an SSRC that has one, to be read.
+    #[must_use]
+    pub fn peek(&self, ssrc: Ssrc) -> Option<&T> {
+        self.states.get(self.ssrcs.iter().position(|&known| known == ssrc)?)
     }
 
     /// The state of an SSRC that has one.

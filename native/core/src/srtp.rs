@@ -67,6 +67,18 @@ impl Srtp {
         })
     }
 
+    /// Read what unprotecting will need.
+    #[must_use]
+    pub fn touch_receiving(&self, ssrc: Ssrc) -> u64 {
+        self.up.touch() + self.received.peek(ssrc).map_or(0, |stream| stream.rtp.touch())
+    }
+
+    /// Read what reserving and protecting will need.
+    #[must_use]
+    pub fn touch_sending(&self, ssrc: Ssrc) -> u64 {
+        self.down.touch() + self.sent.peek(ssrc).map_or(0, Window::touch)
+    }
+
     /// Turn an SRTP packet into RTP in place; returns the size of the plain packet at its front.
     pub fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, Refusal> {
         if packet.len() > MAX_BYTES {

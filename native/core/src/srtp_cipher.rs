@@ -44,6 +44,15 @@ impl Ciphers {
         })
     }
 
+    /// Read what ciphering media will need.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        match self {
+            Self::Gcm { rtp, .. } => rtp.touch(),
+            Self::Cm { .. } => 0,
+        }
+    }
+
     /// Open an RTP packet; returns the size of what is plain, or None if it is not authentic.
     pub fn open(&self, packet: &mut [u8], header: usize, ssrc: Ssrc, index: u64) -> Option<usize> {
         match self {

@@ -17,6 +17,12 @@ pub struct Gcm {
 }
 
 impl Gcm {
+    /// Read what ciphering will need, as far as it can be reached.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        self.key.algorithm().tag_len() as u64 + u64::from(self.salt[0])
+    }
+
     /// With AES-128.
     pub fn new_128(master: &Master, purpose: Purpose) -> Result<Self, &'static str> {
         Self::with(UnboundKey::new(&AES_128_GCM, &master.cipher_key::<16>(purpose)), master.session_salt(purpose))

@@ -3,6 +3,8 @@
 //! A stream is one SSRC. The newest packets are kept in its history while somebody is shown it, and every packet,
 //! RTX-repaired ones included, leaves `receive` with its unwrapped number.
 
+use std::hint::black_box;
+
 use crate::history::{History, Pool};
 use crate::id::{ExtensionId, PayloadType, Seq, Sequence, Ssrc, UpId};
 use crate::keyframe::KeyFrameRequests;
@@ -134,6 +136,12 @@ impl UpStream {
             self.key_frames.seen();
         }
         true
+    }
+
+    /// Read what receiving will need.
+    pub fn touch(&self) {
+        black_box((self.highest, self.last_at, self.transit, self.shown, self.nacks.is_empty()));
+        self.history.touch();
     }
 
     /// Whether a packet came lately.

@@ -207,7 +207,7 @@ fn strangers_take_no_memory_and_get_no_answer() {
             }
         });
         assert_eq!((count, refused(&visit) - before), (0, 100), "{what}");
-        assert!(!visit.core.has_packets() && visit.core.events.is_empty(), "{what}");
+        assert!(visit.core.queued() == 0 && visit.core.events.is_empty(), "{what}");
     }
 }
 
