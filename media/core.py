@@ -292,7 +292,7 @@ class Core:
         for slot in self._downs.values():
             self._resettle(slot, now)
         for track in self._ups.values():
-            for stream in track.streams.values():
+            for stream in track.ever:
                 stream.history.expire(now)
             shown = track.video and any(slot.stream and slot.stream.track is track for slot in track.slots)
             if shown and not track.lost and now - track.last_at() >= LOST_S:

@@ -144,6 +144,7 @@ class UpTrack:
         self.codecs: Mapping[int, Codec] = parameters.codecs
         self.slots: list[DownTrack] = []
         self.streams: dict[str, UpStream] = {}  # by rid, "" without
+        self.ever: list[UpStream] = []  # those given up included: late packets and repairs still find them
         self.lost = False
         self.tapped = False  # what comes is copied for a recorder
         self.level_id = parameters.extensions.get(rtp.AUDIO_LEVEL, 0)
@@ -155,6 +156,7 @@ class UpTrack:
     def latch(self, rid: str, ssrc: int) -> UpStream:
         """Begin the stream of `rid` with this SSRC; one it had before is over."""
         stream = self.streams[rid] = UpStream(self, rid, ssrc)
+        self.ever.append(stream)
         return stream
 
     def repaired(self, packet: Packet, ssrc: int) -> Packet | None:

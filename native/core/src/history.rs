@@ -114,12 +114,12 @@ impl History {
         let Some(chunk) = chunk else { return Kept::Full };
         pool.write(chunk, data);
         self.bytes += data.len();
-        self.order.push_back(Entry { seq, arrived, chunk, size: data.len() as u16 });
-        if self.order.len() > self.index.len() {
+        // numbers may span more than there are packets
+        while self.index.len() < MAX_INDEX && (self.order.len() >= self.index.len() || self.is_taken(seq)) {
             self.grow();
-        } else {
-            self.point(self.order.len() - 1);
         }
+        self.order.push_back(Entry { seq, arrived, chunk, size: data.len() as u16 });
+        self.point(self.order.len() - 1);
         Kept::Held
     }
 
@@ -166,6 +166,13 @@ impl History {
         seq.0 as usize & self.index.len().wrapping_sub(1)
     }
 
+    /// Whether this number's place in the index leads to another that is held.
+    fn is_taken(&self, seq: Seq) -> bool {
+        let place = self.index.get(self.slot(seq)).map(|place| place.wrapping_sub(self.base) as usize);
+        let entry = place.and_then(|at| self.order.get(at));
+        entry.is_some_and(|entry| entry.seq != seq && entry.arrived >= self.horizon)
+    }
+
     fn point(&mut self, at: usize) {
         let slot = self.slot(self.order[at].seq);
         self.index[slot] = self.base.wrapping_add(at as u32);
@@ -206,6 +213,18 @@ mod tests {
         assert_eq!(history.get(&pool, Seq(70_001)), Some((&70_001_i64.to_be_bytes()[..], 1.0)));
         assert!(!held(&history, &pool, 69_999));
         assert!(!held(&History::default(), &pool, 1));
+    }
+
+    #[test]
+    fn numbers_far_apart_are_both_found() {
+        let (mut pool, mut history) = (Pool::default(), History::default());
+        for seq in [70_000, 70_000 + 64, 70_000 + 1024, 70_001] {
+            assert_eq!(history.add(&mut pool, Seq(seq), 1.0, b"a"), Kept::Held);
+        }
+        for seq in [70_000, 70_000 + 64, 70_000 + 1024, 70_001] {
+            assert!(held(&history, &pool, seq), "{seq}");
+            assert_eq!(history.add(&mut pool, Seq(seq), 1.0, b"a"), Kept::Again);
+        }
     }
 
     #[test]
