@@ -35,7 +35,7 @@ class Bar:
     value: float
     source: str
     parameters: dict[str, str | int | float] = field(default_factory=dict)
-    bench: str = ""  # whose figure it is; empty: as the figure's name begins
+    bench: Sequence[str] = ()  # who measures and judges it; empty: as the figure's name begins
     void: bool = False  # without it the whole run says nothing
 
     def judge(self, figures: Sequence[Figure]) -> tuple[bool, str]:
@@ -59,7 +59,7 @@ class Bar:
 def bars(scenario: str, path: Path = BARS) -> list[Bar]:
     """Return the bars of one scenario."""
     found = [Bar(**row) for row in tomllib.loads(path.read_text()).get("bar", [])]
-    return [bar for bar in found if (bar.bench or bar.figure.split(".")[0]) == scenario]
+    return [bar for bar in found if scenario in (bar.bench or bar.figure.split(".")[:1])]
 
 
 def where() -> dict[str, str]:

@@ -20,6 +20,9 @@ in the middle; the reference engine and Janus do that with 30 visits, where they
 four; `visits-uneven`: the last packet of each frame is a byte longer, as Chromium makes them. `heavy`: 150 video
 packets a second in frames of five. What GSO is worth is told by `native-without-gso` beside `native`. `light`: 120
 participants at 100 + 50. `room`: one room of eight, everybody sending, as many outgoing packets a second as `visits`.
+
+Then what bench/storm.py and bench/memory.py measure of the engine that visits run on, so that one run judges all that
+is promised of it; after `--only`, if `storm` or `memory` is named.
 """
 
 import importlib
@@ -89,6 +92,7 @@ RATIOS = {
     "forward.ratio.light_janus": ("light", "janus", "light", "native", "cpu"),
     "forward.ratio.room": ("room", "native", "visits", "native", "cpu"),
 }
+BESIDE = ("storm", "memory")  # modules whose figures are judged with ours
 Trials = dict[tuple[str, str], list[Trial | None]]  # by scenario and server, one for each round
 
 
@@ -188,12 +192,17 @@ def _cpu(trial: Trial) -> float:
 
 
 def chosen(only: Sequence[str]) -> list[Stage]:
-    """Return the stages with the scenarios and servers named in `only`; nothing named of either: all of them."""
+    """Return the stages with the scenarios and servers named in `only`; nothing named of either: all of them.
+
+    Of those beside alone named there are none.
+    """
     scenarios = {scenario.name for stage in STAGES for scenario in stage.scenarios}
     servers = {server for stage in STAGES for server in stage.servers}
-    unknown = set(only) - scenarios - servers
+    unknown = set(only) - scenarios - servers - set(BESIDE)
     if unknown:
         raise ValueError(f"no scenario or server {', '.join(sorted(unknown))}")
+    if only and set(only) <= set(BESIDE):
+        return []
     kept_scenarios, kept_servers = scenarios & set(only) or scenarios, servers & set(only) or servers
     stages = [
         replace(
@@ -210,7 +219,7 @@ def chosen(only: Sequence[str]) -> list[Stage]:
 
 
 def measure(quick: bool, only: Sequence[str] = ()) -> Iterator[Figure]:
-    """Yield the figures of each scenario and server, then the ratios."""
+    """Yield the figures of each scenario and server, the ratios, and what is measured beside."""
     engines.need_native()
     stages, cpus = chosen(only), sorted(os.sched_getaffinity(0))
     count, seconds = (1, 0.5) if quick else (5, 3.0)
@@ -223,3 +232,6 @@ def measure(quick: bool, only: Sequence[str] = ()) -> Iterator[Figure]:
     parameters = {name: {"seconds": seconds, **made.parameters} for name, made in subjects.items()}
     yield from figures(trials, parameters)
     yield from ratios(trials)
+    for name in BESIDE:
+        if not only or name in only:
+            yield from importlib.import_module(f"bench.{name}").measure(quick, bare=False)

@@ -34,6 +34,7 @@ PARTICIPANTS = 800
 WARM_UP = 40
 ROUND = 100  # joins, then as many leaves
 ROUNDS = 36
+RUNS = 5  # of what takes a few seconds; the rounds of joins and leaves are done once
 
 
 async def participants(engine: str, count: int, cpu: int | None = None) -> float:
@@ -109,28 +110,29 @@ def _add(engine: Engine, number: int) -> tuple[list[UpId], list[DownId]]:
     return [ups["microphone"], ups["camera"]], [downs["audio", "person", 0], downs["video", "person", 0]]
 
 
-def measure(quick: bool) -> Iterator[Figure]:
-    """Yield the figures of what is not the engine, and of the engine that visits run on here."""
+def measure(quick: bool, bare: bool = True) -> Iterator[Figure]:
+    """Yield the figures of what is not the engine (if `bare`), and of the engine that visits run on here."""
     cpus = sorted(os.sched_getaffinity(0))
-    rounds, each = (8, ROUND // 2) if quick else (ROUNDS, ROUND)
+    rounds, each, runs = (8, ROUND // 2, 1) if quick else (ROUNDS, ROUND, RUNS)
     if len(cpus) > 1:
         os.sched_setaffinity(0, {cpus[1]})
     try:
-        for engine in ("null", engines.best()):
-            yield from figures(engine, PARTICIPANTS, rounds, each, cpus[0] if len(cpus) > 1 else None)
+        for engine in ("null", engines.best())[not bare :]:
+            yield from figures(engine, PARTICIPANTS, rounds, each, runs, cpus[0] if len(cpus) > 1 else None)
     finally:
         os.sched_setaffinity(0, cpus)
 
 
-def figures(engine: str, count: int, rounds: int, each: int, cpu: int | None = None) -> Iterator[Figure]:
-    """Yield the figures of one engine; the server is pinned to `cpu`."""
-    parameters: dict[str, str | int | float] = {"engine": engine, "participants": count}
-    size = uvloop.run(participants(engine, count, cpu))
+def figures(engine: str, count: int, rounds: int, each: int, runs: int, cpu: int | None = None) -> Iterator[Figure]:
+    """Yield the figures of one engine, medians of `runs`; the server is pinned to `cpu`."""
+    parameters: dict[str, str | int | float] = {"engine": engine, "participants": count, "runs": runs}
+    size = statistics.median(uvloop.run(participants(engine, count, cpu)) for _ in range(runs))
     yield Figure("memory.participant", size / 1024, "KiB/participant", parameters)
-    yield Figure("memory.engine", alone(engine, count) / 1024, "KiB/participant", parameters)
+    size = statistics.median(alone(engine, count) for _ in range(runs))
+    yield Figure("memory.engine", size / 1024, "KiB/participant", parameters)
     sizes = uvloop.run(churn(engine, rounds, each, cpu))
     counted = sizes[len(sizes) // 4 :]
     slope = statistics.linear_regression(range(len(counted)), counted).slope
-    parameters = {"engine": engine, "joins": rounds * each}
+    parameters = {"engine": engine, "joins": rounds * each, "runs": 1}
     yield Figure("memory.growth", slope / each, "bytes/join", parameters)
     yield Figure("memory.held", counted[-1] / counted[0], "ratio", parameters)

@@ -124,8 +124,8 @@ def figures(engine: str, joins: int, runs: int, cpu: int | None = None) -> Itera
         yield Figure(f"joins.lag.{name}", percentile(lags_s, share) * 1000, "ms", parameters)
 
 
-def measure(quick: bool) -> Iterator[Figure]:
-    """Yield the figures of what is not the engine, and of the engine that visits run on here."""
+def measure(quick: bool, bare: bool = True) -> Iterator[Figure]:
+    """Yield the figures of what is not the engine (if `bare`), and of the engine that visits run on here."""
     from bench import residents  # it stands on this module
 
     cpus = sorted(os.sched_getaffinity(0))
@@ -133,7 +133,7 @@ def measure(quick: bool) -> Iterator[Figure]:
     if len(cpus) > 1:
         os.sched_setaffinity(0, {cpus[1]})
     try:
-        for engine in ("null", engines.best()):
+        for engine in ("null", engines.best())[not bare :]:
             yield from figures(engine, joins, runs, cpus[0] if len(cpus) > 1 else None)
         if engines.best() == "native":
             yield from residents.figures("native", runs, cpus[0] if len(cpus) > 1 else None)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench import abuse, engines, forward
-from bench.figure import BARS, Bar, bars
+from bench import abuse, engines, forward, memory, storm
+from bench.figure import BARS, Bar, Figure, bars
 from bench.load import Result
 from bench.trial import Trial
 
@@ -36,11 +36,33 @@ def test_figures_leave_out_what_failed() -> None:
     assert (packets.value, packets.parameters) == (200, expected)
 
 
+def beside() -> list[Figure]:
+    """The figures that the modules beside say they yield."""
+    there: dict[str, str | int | float] = {"engine": "native"}
+    names = ("cpu", "rate", "media.loss", "media.delay")
+    sizes = ("participant", "engine", "held")
+    return [Figure(f"joins.{name}", 1, "", there) for name in names] + [
+        Figure(f"memory.{name}", 1, "", there) for name in sizes
+    ]
+
+
+@pytest.mark.parametrize(
+    ("only", "asked"), [([], ["storm", "memory"]), (["light"], []), (["memory", "light"], ["memory"])]
+)
+def test_what_is_measured_beside(monkeypatch: pytest.MonkeyPatch, only: list[str], asked: list[str]) -> None:
+    monkeypatch.setattr(engines, "need_native", lambda: None)
+    monkeypatch.setattr(forward, "rounds", lambda *_: ({}, {}))
+    for module in (storm, memory):
+        name = module.__name__.split(".")[-1]
+        monkeypatch.setattr(module, "measure", lambda quick, bare, name=name: iter([Figure(name, 1, "", {"q": quick})]))
+    assert list(forward.measure(True, only)) == [Figure(name, 1, "", {"q": True}) for name in asked]
+
+
 def test_every_bar_of_forward_has_a_figure_that_can_be_measured() -> None:
     scenarios = {(scenario.name, server) for stage in forward.STAGES for scenario in stage.scenarios
                  for server in scenario.servers}  # fmt: skip
     trials: forward.Trials = {key: [trial(100)] for key in scenarios}
-    figures = [*forward.figures(trials, {}), *forward.ratios(trials)]
+    figures = [*forward.figures(trials, {}), *forward.ratios(trials), *beside()]
     unjudged = [bar.judge(figures)[1] for bar in bars("forward", BARS) if "not measured" in bar.judge(figures)[1]]
     assert unjudged == []
 
@@ -62,6 +84,8 @@ def test_a_run_is_void_where_the_machine_does_not_reach_its_limits(relay: int, s
         (["light"], {("light", "native"), ("light", "janus"), ("light", "janus-openssl")}),
         (["relay", "saturated"], {("saturated", "relay")}),
         (["janus"], {("light", "janus"), ("clean", "janus")}),
+        (["storm", "memory"], set()),
+        (["storm", "room"], {("room", "native")}),
     ],
 )
 def test_parts_are_chosen_by_scenario_and_server(only: list[str], left: set[tuple[str, str]]) -> None:
