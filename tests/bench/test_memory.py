@@ -1,10 +1,22 @@
 """Memory of a few participants: that what is held is seen, and what is let go of."""
 
-from bench import memory
+import pytest
+
+from bench import engines, memory
 
 
 async def test_participants_take_memory() -> None:
-    assert await memory.participants("null", 20) > 1024
+    size, history, loss = await memory.participants("null", 20)
+    assert size > 1024
+    assert (history, loss) == (0, 0)
+
+
+@pytest.mark.skipif(engines.best() != "native", reason="the native engine is not built")
+async def test_packets_kept_for_repair_are_told_apart() -> None:
+    size, history, loss = await memory.participants("native", 20)
+    assert size > 1024
+    assert history > 20_000  # a second of video is five times that and more
+    assert loss < 0.5
 
 
 async def test_rounds_of_joins_and_leaves() -> None:
