@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.dtls import Profile
 from bench.leg import Leg
-from bench.subject import Sample, cpu_s
+from bench.subject import Sample, sample
 from bench.videoroom import Videoroom
 from media.engine import Address
 
@@ -92,7 +92,7 @@ class Janus:
     def sample(self) -> Sample:
         if self._process is None:
             raise RuntimeError("Janus is not started")
-        return Sample(cpu_s(self._process.pid))
+        return sample(self._process.pid)
 
     def stop(self) -> None:
         if self._videoroom is not None:

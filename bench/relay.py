@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from bench.leg import Leg, Receiving, Sending
 from bench.participant import make_keys
 from bench.serve import START_S, sending, sources
-from bench.subject import Sample, cpu_s
+from bench.subject import Sample, sample
 from media.engine import Address, IceCredentials, SrtpKeys
 
 _Pair = tuple[Address, Address, tuple[SrtpKeys, SrtpKeys] | None]
@@ -61,7 +61,7 @@ class RelaySubject:
     def sample(self) -> Sample:
         assert self._process is not None
         assert self._process.pid is not None
-        return Sample(cpu_s(self._process.pid))
+        return sample(self._process.pid)
 
     def counters(self) -> dict[str, int]:
         """Return what it has counted so far; once there are pairs, or connecting none was asked for."""

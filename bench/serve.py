@@ -19,7 +19,7 @@ from bench.dtls import Identity
 from bench.leg import Leg, Receiving, Sending
 from bench.participant import numbered, slot_parameters, up_parameters
 from bench.sources import EXTENSIONS, Source, camera, microphone
-from bench.subject import Sample, cpu_s, waited_s
+from bench.subject import Sample, sample, waited_s
 from media import rtp
 from media.engine import Address, DownEstimate, DownId, DtlsReceived, Engine, IceCredentials, PathUp, PeerId, UpId
 from media.transport import Certificate, DtlsTransport, Handshakes
@@ -89,7 +89,7 @@ class EngineSubject:
     def sample(self) -> Sample:
         assert self._process is not None
         assert self._process.pid is not None
-        return Sample(cpu_s(self._process.pid))
+        return sample(self._process.pid)
 
     def waited_s(self) -> float:
         """Return how long it was kept from its core by others so far."""

@@ -6,8 +6,8 @@ comes of that are legs, by which the load generator sends and receives.
 
 import itertools
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,15 @@ from media.engine import Address
 class Sample:
     cpu_s: float  # user and system, of all threads, since start
     packets: int | None = None  # forwarded since start, as the server itself counts; None: it doesn't
+    threads: Mapping[int, tuple[float, float]] = field(default_factory=dict)  # s that each ran, and waited for its core
+
+    def waited_s(self, before: "Sample") -> float:
+        """Return how long that thread was kept from its core since `before` which has run most since then."""
+        ran = {thread: ran - before.threads.get(thread, (0.0, 0.0))[0] for thread, (ran, _) in self.threads.items()}
+        busiest = max(ran, key=lambda thread: ran[thread], default=None)
+        if busiest is None:
+            return 0.0
+        return self.threads[busiest][1] - before.threads.get(busiest, (0.0, 0.0))[1]
 
 
 class Subject(Protocol):
@@ -60,21 +69,23 @@ def free_port() -> int:
         return port
 
 
-def cpu_s(pid: int) -> float:
-    """Return what all threads of a process have used, to the nanosecond where the kernel says it so."""
-    return _scheduled_s(pid, 0)
+def sample(pid: int) -> Sample:
+    """Return what a process has used so far, to the nanosecond where the kernel says it so."""
+    threads = _threads(pid)
+    return Sample(sum(ran for ran, _ in threads.values()), threads=threads)
 
 
 def waited_s(pid: int) -> float:
     """Return how long all threads of a process were kept from their core, because it had others to run."""
-    return _scheduled_s(pid, 1)
+    return sum(waited for _, waited in _threads(pid).values())
 
 
-def _scheduled_s(pid: int, field: int) -> float:
-    found = 0
+def _threads(pid: int) -> dict[int, tuple[float, float]]:
+    found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
-            found += int((task / "schedstat").read_text().split()[field])
+            ran, waited, _ = (task / "schedstat").read_text().split()
         except FileNotFoundError:  # the thread ended just now
             continue
-    return found / 1e9
+        found[int(task.name)] = int(ran) / 1e9, int(waited) / 1e9
+    return found
