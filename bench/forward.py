@@ -1,14 +1,15 @@
 """What forwarding costs: the engines, the bare relays that are the limit of a core, and Janus, in one run.
 
 Each server runs in a process of its own, pinned to one core; the load generator has another (`bench/load.py` says what
-it sends and counts). Servers take turns, round after round; figures are medians of the rounds, and ratios medians of
-what each round gave. The engines and Janus shake hands for real; the relay with SRTP gets made-up keys, the bare one
-none.
+it sends and counts). Servers take turns, round after round, every other round in the other order; figures are medians
+of the rounds, and ratios medians of what each round gave. The engines and Janus shake hands for real; the relay with
+SRTP gets made-up keys, the bare one none.
 
-`forward.packets` arrived per second, `cpu` is the server's per packet that arrived, `core` its share of a core, `loss`
-what never arrived, `delay` one-way from before the sender's system call to after the receiver's, `late` the share of
-packets that left more than 1 ms after they were due, `generator.*` what the generator itself used (it must stay
-cheaper than the server), `unsound` packets that were not authentic, carried another sender's stamp, or came too fast
+`forward.packets` arrived per second, `cpu` is the server's per packet that arrived, `core` its share of a core,
+`waited` the share of the time that it was kept from its core by others, `loss` what never arrived (`loss.worst`: in the
+worst round), `delay` one-way from before the sender's system call to after the receiver's, `late` the share of packets that
+left more than 1 ms after they were due, `generator.*` what the generator itself used (`cheaper`: by what the server
+used; it must not be more), `unsound` packets that were not authentic, carried another sender's stamp, or came too fast
 for the generator to read.
 
 `flooded`: everybody in 400 two-party visits sends 1000-byte video as fast as the generator can. `saturated`: as fast as
@@ -40,6 +41,7 @@ from bench.serve import EngineSubject
 from bench.subject import Subject
 from bench.trial import Scenario, Session, Trial, Unreached
 
+ROUNDS, SECONDS = 5, 2.0  # of each trial; all of them take some twenty minutes
 VISITS, LIGHT, PEERS = 400, 60, 30  # rooms of two
 CALL = Shape()
 LIGHT_CALL = replace(CALL, quantum_us=150)  # else the generator's wake-ups would cost more than the server does
@@ -124,7 +126,7 @@ def rounds(stages: Sequence[Stage], count: int, seconds: float, cpu: int | None)
     subjects = {name: made for name in names if (made := subject(name)) is not None}
     for number in range(count):
         for stage in stages:
-            for name in stage.servers:
+            for name in in_turn(stage.servers, number):
                 if name not in subjects:
                     continue
                 print(f"round {number + 1} of {count}: {stage.rooms} rooms on {name}", file=sys.stderr)
@@ -133,6 +135,11 @@ def rounds(stages: Sequence[Stage], count: int, seconds: float, cpu: int | None)
                     if name in scenario.servers:
                         trials[scenario.name, name].append(done.get(scenario.name))
     return trials, subjects
+
+
+def in_turn(servers: Sequence[str], number: int) -> list[str]:
+    """Return the servers in the order of a round: whoever is first in one is last in the next."""
+    return list(servers if number % 2 == 0 else reversed(servers))
 
 
 def _turn(server: Subject, stage: Stage, seconds: float, cpu: int | None) -> Iterator[tuple[str, Trial]]:
@@ -162,13 +169,16 @@ def figures(trials: Trials, parameters: dict[str, dict[str, str | int | float]])
         yield Figure("forward.offered", median(result.offered_s for result in results), "packets/s", said)
         yield Figure("forward.cpu", median(trial.cpu_us for trial in done), "µs/packet", said)
         yield Figure("forward.core", median(trial.core for trial in done), "cores", said)
+        yield Figure("forward.waited", median(trial.waited for trial in done), "fraction", said)
         yield Figure("forward.loss", median(result.loss for result in results), "fraction", said)
+        yield Figure("forward.loss.worst", max(result.loss for result in results), "fraction", said)
         yield Figure("forward.delay.p50", median(result.p50_s * 1e3 for result in results), "ms", said)
         yield Figure("forward.delay.p99", median(result.p99_s * 1e3 for result in results), "ms", said)
         yield Figure("forward.delay.p999", median(result.p999_s * 1e3 for result in results), "ms", said)
         yield Figure("forward.late", median(result.late_share for result in results), "fraction", said)
         yield Figure("forward.generator.cpu", median(result.cpu_us for result in results), "µs/packet", said)
         yield Figure("forward.generator.core", median(result.core for result in results), "cores", said)
+        yield Figure("forward.generator.cheaper", median(trial.generator for trial in done), "ratio", said)
         yield Figure("forward.unsound", float(sum(not result.sound for result in results)), "runs", said)
 
 
@@ -222,7 +232,7 @@ def measure(quick: bool, only: Sequence[str] = ()) -> Iterator[Figure]:
     """Yield the figures of each scenario and server, the ratios, and what is measured beside."""
     engines.need_native()
     stages, cpus = chosen(only), sorted(os.sched_getaffinity(0))
-    count, seconds = (1, 0.5) if quick else (5, 3.0)
+    count, seconds = (1, 0.5) if quick else (ROUNDS, SECONDS)
     if len(cpus) > 1:
         os.sched_setaffinity(0, {cpus[1]})
     try:

@@ -9,6 +9,7 @@ from bench.subject import Subject, addresses, free_port
 
 WARM_UP = 1 / 3  # of the time measured, before it
 OFFERED_S = 1_000_000.0  # packets, by everybody together: more than any server forwards or the generator sends
+SEARCH_S = 1.0  # that a step of a search takes at most
 SETTLE_S = 0.3  # between two steps of a search
 MAX_LOSS, MAX_DELAY_S = 0.001, 0.01  # of what is called "without loss": more is a queue that grows until it overflows
 FLOODS = 3  # the best counts: who climbs afterwards has as many tries
@@ -40,6 +41,7 @@ class Scenario:
 class Trial:
     result: Result
     cpu_s: float  # of the server, while the load ran
+    waited_s: float = 0.0  # of its busiest thread: it could have run, and its core had others to run
 
     @property
     def cpu_us(self) -> float:
@@ -55,6 +57,16 @@ class Trial:
     def core(self) -> float:
         """Share of one core that the server used."""
         return self.cpu_s / self.result.wall_s
+
+    @property
+    def waited(self) -> float:
+        """Share of the time that the server was kept from its core."""
+        return self.waited_s / self.result.wall_s
+
+    @property
+    def generator(self) -> float:
+        """What the generator used, by what the server used."""
+        return self.result.cpu_s / max(self.cpu_s, 1e-9)
 
 
 class Session:
@@ -89,13 +101,13 @@ class Session:
         before = self.subject.sample()
         load.run(shape, seconds, rate)
         after = self.subject.sample()
-        return Trial(load.drain(shape), after.cpu_s - before.cpu_s)
+        return Trial(load.drain(shape), after.cpu_s - before.cpu_s, after.waited_s(before))
 
     def measure(self, scenario: Scenario, seconds: float) -> Trial:
         """Raises Unreached where the scenario asks for no loss, and there is none without."""
         if scenario.how == "paced":
             return self.run(scenario.shape, scenario.rate, seconds, WARM_UP * seconds)
-        return self._search(scenario.how, scenario.shape, min(seconds, 1.5))
+        return self._search(scenario.how, scenario.shape, min(seconds, SEARCH_S))
 
     def _search(self, how: How, shape: Shape, seconds: float) -> Trial:
         """Each kind of search begins with what the one before it found; none is done twice."""

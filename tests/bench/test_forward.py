@@ -10,11 +10,11 @@ from bench.load import Result
 from bench.trial import Trial
 
 
-def trial(arrived: int, cpu_s: float = 1.0) -> Trial:
+def trial(arrived: int, cpu_s: float = 1.0, waited_s: float = 0.0, lost: int = 0) -> Trial:
     counts: dict[str, Any] = dict.fromkeys(Result.__dataclass_fields__, 0)
     # the counts that matter here; everything else is 0
-    counts |= {"arrived": arrived, "sent": arrived, "expected": arrived, "received": arrived}
-    return Trial(Result(**{**counts, "wall_s": 1.0, "cpu_s": 0.5}), cpu_s)
+    counts |= {"arrived": arrived, "sent": arrived, "expected": arrived + lost, "received": arrived}
+    return Trial(Result(**{**counts, "wall_s": 1.0, "cpu_s": 0.5}), cpu_s, waited_s)
 
 
 def test_ratios_are_medians_of_what_each_round_gave() -> None:
@@ -34,6 +34,35 @@ def test_figures_leave_out_what_failed() -> None:
     packets = next(figure for figure in figures if figure.name == "forward.packets")
     expected = {"scenario": "visits", "server": "native", "runs": 3, "seconds": 3.0}
     assert (packets.value, packets.parameters) == (200, expected)
+
+
+def test_the_machine_and_the_worst_round_are_told() -> None:
+    done = [trial(100, 0.25, 0.2, lost=100), trial(100, 0.5, 0.1), trial(100, 1.0, 0.0)]
+    found = {figure.name: figure.value for figure in forward.figures({("visits", "native"): [*done]}, {})}
+    told = {"waited": 0.1, "generator.cheaper": 1.0, "loss": 0.0, "loss.worst": 0.5}
+    assert {name: found[f"forward.{name}"] for name in told} == told
+
+
+def test_whoever_is_first_in_one_round_is_last_in_the_next() -> None:
+    assert [forward.in_turn(("a", "b", "c"), number) for number in range(3)] == [[*"abc"], [*"cba"], [*"abc"]]
+
+
+@pytest.mark.parametrize(
+    ("server", "cpu_s", "waited_s", "void"),
+    [
+        ("relay", 0.95, 0.05, []),
+        ("relay-srtp", 0.92, 0.0, ["forward.core"]),
+        ("relay", 0.85, 0.15, ["forward.core", "forward.waited"]),
+        ("native", 0.5, 0.11, ["forward.waited"]),
+    ],
+)
+def test_a_run_is_void_where_the_core_was_not_the_limit(
+    server: str, cpu_s: float, waited_s: float, void: list[str]
+) -> None:
+    figures = list(forward.figures({("saturated", server): [trial(300_000, cpu_s, waited_s)]}, {}))
+    there = {"scenario": "saturated", "server": server}
+    conditions = [bar for bar in bars("forward", BARS) if bar.void and bar.parameters == there]
+    assert [bar.figure for bar in conditions if not bar.judge(figures)[0]] == void
 
 
 def beside() -> list[Figure]:
