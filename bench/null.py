@@ -121,6 +121,9 @@ class NullEngine:
     def peer_counters(self, peer: PeerId) -> Counters:
         return {}
 
+    def track_counters(self, id: UpId | DownId) -> Counters:
+        return {}
+
     def _next(self) -> int:
         self._ids += 1
         return self._ids

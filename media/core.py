@@ -152,6 +152,10 @@ class Core:
     def peer_counters(self, peer: PeerId) -> Counter[str]:
         return Counter(self._endpoints[peer].counters)
 
+    def track_counters(self, id: UpId | DownId) -> Counter[str]:
+        up = self._ups.get(UpId(id))
+        return self._downs[DownId(id)].counts() if up is None else up.counts()
+
     # --- datagrams ------------------------------------------------------------------------------------------------
 
     def handle(

@@ -38,7 +38,7 @@ class DownTrack:
         self.loss = 0.0  # fraction of what we sent, over the receiver's last report interval
         self.expected = 0  # packets in that interval
         self.round_trip_s: float | None = None
-        self.packets = self.octets = 0
+        self.packets = self.octets = self.repaired = 0
         self.listed: set[UpTrack] = set()  # the tracks that have this slot in their list
         self._rid: str | None = None
         self._stint: Stint | None = None
@@ -188,6 +188,7 @@ class DownTrack:
                     self._extensions(packet, now),
                 )
                 self._rtx_sequence += 1
+                self.repaired += 1
                 answers.append(header + (seq & 0xFFFF).to_bytes(2, "big") + stint.payload(packet))
         return answers
 
@@ -210,6 +211,10 @@ class DownTrack:
         return SenderReport(
             self.parameters.ssrc, ntp_time, rtp_time, self.packets & 0xFFFFFFFF, self.octets & 0xFFFFFFFF
         )
+
+    def counts(self) -> Counter[str]:
+        """Return what went out so far; see `media.engine.Engine.track_counters`."""
+        return Counter(packets=self.packets, octets=self.octets, repaired=self.repaired)
 
     def on_report(self, block: ReportBlock, now: float) -> None:
         """Take in what the receiver says of this slot. What never reached us is not counted as its loss."""

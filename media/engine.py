@@ -248,3 +248,13 @@ class Engine(Protocol):
         ...
 
     def peer_counters(self, peer: PeerId) -> Counters: ...
+
+    def track_counters(self, id: UpId | DownId) -> Counters:
+        """What one line or slot has moved since it was added: `packets`, `octets` of their payloads, and `repaired`.
+
+        Of an up, `packets` are those that came other than as repairs, all rids together, `repaired` the repairs (RTX)
+        that came, and `lost` the packets that its numbers tell of and that never came other than so. Of a down,
+        `packets` are those sent without repairs, `repaired` the repairs sent. A reading is up to a second old while the
+        participant has keys and a path, and is not renewed while it has none.
+        """
+        ...

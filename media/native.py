@@ -174,6 +174,9 @@ class NativeEngine:
     def peer_counters(self, peer: PeerId) -> Counters:
         return Counter(self._engine.peer_counters(peer))
 
+    def track_counters(self, id: UpId | DownId) -> Counters:
+        return Counter(self._engine.track_counters(id))
+
     @property
     def _engine(self) -> _engine.Engine:
         assert self._opened is not None, "the engine is not open"
@@ -265,6 +268,9 @@ class NativeCore:
 
     def peer_counters(self, peer: PeerId) -> Counter[str]:
         return Counter(self._core.peer_counters(peer))
+
+    def track_counters(self, id: UpId | DownId) -> Counter[str]:
+        return Counter(self._core.track_counters(id))
 
     def handle(
         self, datagram: bytes, local: SocketAddress, remote: SocketAddress, now: float, arrived_s: float | None = None

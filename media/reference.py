@@ -136,6 +136,9 @@ class ReferenceEngine:
     def peer_counters(self, peer: PeerId) -> Counters:
         return self._core.peer_counters(peer)
 
+    def track_counters(self, id: UpId | DownId) -> Counters:
+        return self._core.track_counters(id)
+
     # --- sockets and clock ----------------------------------------------------------------------------------------
 
     def _now(self) -> float:

@@ -6,6 +6,7 @@ repaired ones included, leaves `receive` with its unwrapped number.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ class UpStream:
         self._transit = 0.0
         self._confirming = -1  # the number that would prove a restart
         self._expected_before = self._received_before = 0  # at the last report block
+        self._counted = Counter[str]()  # but for packets and losses since the sender last began anew
 
     def receive(self, packet: Packet, now: float, *, repaired: bool) -> bool:
         """Number the packet and take it in; False if its number is out of all bounds and it is to be dropped."""
@@ -57,7 +59,9 @@ class UpStream:
         video = self.track.video
         if video and self.track.slots and not self.nacks.received(seq, self.highest, now):
             self.key_frames.ask()
-        if not repaired:
+        if repaired:
+            self._counted["repaired"] += 1
+        else:
             self._measure(packet, now)
         if seq > self.highest:
             self.highest = seq
@@ -78,9 +82,16 @@ class UpStream:
                 packet.key_frame = False
         return packet.key_frame
 
+    def counts(self) -> Counter[str]:
+        """Return what has come so far; see `media.engine.Engine.track_counters`."""
+        counts = Counter(self._counted)
+        counts["packets"] += self._received
+        counts["lost"] += max(0, self._expected() - self._received)  # some may have come twice
+        return counts
+
     def report_block(self, now: float) -> ReportBlock:
         """Return what a receiver report says of this stream since the last one (RFC 3550 §6.4.1, A.3)."""
-        expected = self.highest - self._first + 1
+        expected = self._expected()
         expected_now = expected - self._expected_before
         lost_now = expected_now - (self._received - self._received_before)
         self._expected_before, self._received_before = expected, self._received
@@ -94,6 +105,10 @@ class UpStream:
             report.ntp_time >> 16 & 0xFFFFFFFF if report else 0,
             min(0xFFFFFFFF, int((now - self.reported_at) * 65536)) if report else 0,
         )
+
+    def _expected(self) -> int:
+        """Return how many were sent since it began, or began anew, as their numbers tell."""
+        return 0 if self.highest < 0 else self.highest - self._first + 1
 
     def _number(self, sequence: int, repaired: bool) -> Seq | None:
         if self.highest < 0:
@@ -118,12 +133,14 @@ class UpStream:
         """The sender began anew somewhere else: go on above everything seen, with fresh statistics."""
         seq = self.highest + (sequence - self.highest & 0xFFFF)
         self.history, self.nacks = History(), NackList()
+        self._counted = self.counts()
         self._first, self.highest = seq, seq - 1
         self._received = self._expected_before = self._received_before = 0
         return seq
 
     def _measure(self, packet: Packet, now: float) -> None:
         self._received += 1
+        self._counted["octets"] += packet.end - packet.payload_at
         self.last_at = now
         transit = now * self.track.clock_rate(packet.payload_type) - packet.timestamp
         if self._received > 1:
@@ -172,6 +189,12 @@ class UpTrack:
         there = [self.streams[name] for name in (*self.parameters.rids, "") if name in self.streams]
         sending = [stream for stream in there if stream.sends(now)]
         return sending[-1] if sending else there[-1] if there else None
+
+    def counts(self) -> Counter[str]:
+        counts = Counter(packets=0, octets=0, lost=0, repaired=0)
+        for stream in self.ever:
+            counts.update(stream.counts())
+        return counts
 
     def last_at(self) -> float:
         return max((stream.last_at for stream in self.streams.values()), default=float("-inf"))

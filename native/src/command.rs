@@ -6,6 +6,7 @@ use medinova_core::core::Core;
 use medinova_core::counter::Counters;
 use medinova_core::id::{DownId, PeerId, UpId};
 use medinova_core::parameters::{DownParameters, IceCredentials, SrtpKeys, UpParameters};
+use medinova_core::track_counters::TrackCounters;
 
 /// See the method of the same name in `media/engine.py`; ids are given by the caller.
 pub enum Command {
@@ -21,10 +22,10 @@ pub enum Command {
     SendDtls(PeerId, Vec<u8>),
     /// What the handshake yielded.
     SetKeys(PeerId, Box<SrtpKeys>),
-    /// A send line.
-    AddUp(UpId, PeerId, Box<UpParameters>),
-    /// A slot.
-    AddDown(DownId, PeerId, Box<DownParameters>),
+    /// A send line, and its counters likewise.
+    AddUp(UpId, PeerId, Box<UpParameters>, Arc<TrackCounters>),
+    /// A slot, and its counters likewise.
+    AddDown(DownId, PeerId, Box<DownParameters>, Arc<TrackCounters>),
     /// Show a line in a slot, perhaps of one rid only.
     Route(DownId, Option<UpId>, Option<String>),
     /// Ask a sender.
@@ -45,8 +46,8 @@ impl Command {
             Self::Gate(peer, open) => core.gate(peer, open, now),
             Self::SendDtls(peer, datagram) => core.send_dtls(peer, &datagram),
             Self::SetKeys(peer, keys) => core.set_keys(peer, &keys)?,
-            Self::AddUp(up, peer, track) => core.add_up(up, peer, *track),
-            Self::AddDown(down, peer, slot) => core.add_down(down, peer, *slot),
+            Self::AddUp(up, peer, track, counters) => core.add_up(up, peer, *track, counters),
+            Self::AddDown(down, peer, slot, counters) => core.add_down(down, peer, *slot, counters),
             Self::Route(down, up, rid) => core.route(down, up, rid.as_deref(), now),
             Self::AskKeyFrame(up) => core.ask_key_frame(up),
             Self::Cap(peer, bitrate_bps) => core.cap(peer, bitrate_bps),

@@ -7,6 +7,7 @@ use std::sync::atomic::{Ordering::Acquire, fence};
 use medinova_core::counter::Counters;
 use medinova_core::id::{DownId, Generation, PeerId, UpId};
 use medinova_core::parameters::{DownParameters, IceCredentials, SrtpKeys, UpParameters};
+use medinova_core::track_counters::{TrackCounters, TrackCounts};
 
 use crate::command::Command;
 
@@ -26,7 +27,8 @@ struct Seat {
 /// A send line, or a slot.
 struct Line {
     peer: u64,
-    rids: Vec<String>,
+    rids: Option<Vec<String>>, // None: a slot
+    counters: Arc<TrackCounters>,
 }
 
 /// Each method returns the command to carry out, and what the caller is to be told at once.
@@ -86,26 +88,36 @@ impl Desk {
 
     /// A send line.
     pub fn add_up(&mut self, peer: PeerId, track: UpParameters) -> Result<(UpId, Command), Unknown> {
-        let up = UpId(self.add_line(peer, track.rids.clone())?);
-        Ok((up, Command::AddUp(up, peer, Box::new(track))))
+        let (number, counters) = self.add_line(peer, Some(track.rids.clone()))?;
+        let up = UpId(number);
+        Ok((up, Command::AddUp(up, peer, Box::new(track), counters)))
     }
 
     /// A slot.
     pub fn add_down(&mut self, peer: PeerId, slot: DownParameters) -> Result<(DownId, Command), Unknown> {
-        let down = DownId(self.add_line(peer, Vec::new())?);
-        Ok((down, Command::AddDown(down, peer, Box::new(slot))))
+        let (number, counters) = self.add_line(peer, None)?;
+        let down = DownId(number);
+        Ok((down, Command::AddDown(down, peer, Box::new(slot), counters)))
     }
 
     /// What a stream of a send line is called there: empty without simulcast, None when the line is gone.
     #[must_use]
     pub fn rid(&self, up: UpId, rank: usize) -> Option<&str> {
         let line = self.lines.get(&up.0)?;
-        Some(line.rids.get(rank).map_or("", String::as_str))
+        Some(line.rids.as_ref()?.get(rank).map_or("", String::as_str))
     }
 
     /// What a participant has counted so far, without stopping the engine.
     pub fn peer_counters(&self, peer: PeerId) -> Result<&Counters, Unknown> {
         self.seats.get(&peer.0).map(|seat| &*seat.counters).ok_or(Unknown(peer.0))
+    }
+
+    /// What a send line or a slot has moved, by name, without stopping the engine.
+    pub fn track_counters(&self, id: u64) -> Result<impl Iterator<Item = (&'static str, u64)> + use<>, Unknown> {
+        let line = self.lines.get(&id).ok_or(Unknown(id))?;
+        let TrackCounts { packets, octets, lost, repaired } = line.counters.read();
+        let counts = [("packets", packets), ("octets", octets), ("repaired", repaired)];
+        Ok(counts.into_iter().chain(line.rids.is_some().then_some(("lost", lost))))
     }
 
     /// The sums of everyone, those gone included, without stopping the engine.
@@ -127,12 +139,13 @@ impl Desk {
         self.seats.get_mut(&peer.0).ok_or(Unknown(peer.0))
     }
 
-    fn add_line(&mut self, peer: PeerId, rids: Vec<String>) -> Result<u64, Unknown> {
+    fn add_line(&mut self, peer: PeerId, rids: Option<Vec<String>>) -> Result<(u64, Arc<TrackCounters>), Unknown> {
         let number = self.last + 1;
         self.seat(peer)?.lines.push(number);
-        self.lines.insert(number, Line { peer: peer.0, rids });
+        let counters = TrackCounters::shared();
+        self.lines.insert(number, Line { peer: peer.0, rids, counters: Arc::clone(&counters) });
         self.last = number;
-        Ok(number)
+        Ok((number, counters))
     }
 
     fn next(&mut self) -> u64 {
@@ -190,5 +203,25 @@ mod tests {
         total.absorb(&held);
         drop(held);
         assert_eq!((rtp_in(&mut desk), desk.gone.len()), (7, 0));
+    }
+
+    #[test]
+    fn what_was_published_last_is_read_until_the_line_or_its_participant_is_removed() {
+        let (mut desk, _) = desk();
+        let (peer, _) = desk.add_peer(ice());
+        let (up, held) = desk.add_line(peer, Some(Vec::new())).unwrap();
+        let (down, theirs) = desk.add_line(peer, None).unwrap();
+        held.publish(TrackCounts { packets: 4, octets: 3, lost: 2, repaired: 1 });
+        theirs.publish(TrackCounts { packets: 8, octets: 7, lost: 0, repaired: 5 });
+        let read = |desk: &Desk, id| desk.track_counters(id).map(Vec::from_iter);
+        assert_eq!(read(&desk, up), Ok(vec![("packets", 4), ("octets", 3), ("repaired", 1), ("lost", 2)]));
+        assert_eq!(read(&desk, down), Ok(vec![("packets", 8), ("octets", 7), ("repaired", 5)]));
+        assert_eq!(read(&desk, peer.0), Err(Unknown(peer.0)));
+        desk.remove(up);
+        assert_eq!(read(&desk, up), Err(Unknown(up)));
+        assert!(read(&desk, down).is_ok());
+        desk.remove(peer.0);
+        assert_eq!(read(&desk, down), Err(Unknown(down)));
+        assert_eq!(Arc::strong_count(&held) + Arc::strong_count(&theirs), 2);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use medinova_core::counter::Counters;
 use medinova_core::event::Event;
 use medinova_core::tap::Tapped;
 use pyo3::exceptions::{PyKeyError, PyOSError};
@@ -67,13 +66,9 @@ pub fn tapped<'py>(py: Python<'py>, desk: &Desk, tapped: &Tapped) -> Option<PyRe
 }
 
 /// Counters by name.
-pub fn dict<'py>(
-    py: Python<'py>,
-    counters: &Counters,
-    more: impl Iterator<Item = (&'static str, u64)>,
-) -> PyResult<Bound<'py, PyDict>> {
+pub fn dict(py: Python<'_>, counters: impl Iterator<Item = (&'static str, u64)>) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
-    for (name, count) in counters.iter().chain(more) {
+    for (name, count) in counters {
         dict.set_item(name, count)?;
     }
     Ok(dict)

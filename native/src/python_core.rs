@@ -133,11 +133,15 @@ impl Core {
     }
 
     fn counters<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        dict(py, &self.desk.counters(), GAUGES.into_iter().zip(values(&self.core)))
+        dict(py, self.desk.counters().iter().chain(GAUGES.into_iter().zip(values(&self.core))))
     }
 
     fn peer_counters<'py>(&self, py: Python<'py>, peer: u64) -> PyResult<Bound<'py, PyDict>> {
-        dict(py, self.desk.peer_counters(PeerId(peer))?, std::iter::empty())
+        dict(py, self.desk.peer_counters(PeerId(peer))?.iter())
+    }
+
+    fn track_counters<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyDict>> {
+        dict(py, self.desk.track_counters(id)?)
     }
 }
 

@@ -180,11 +180,15 @@ impl Engine {
             ("peers_refused", self.peers_refused),
             ("dtls_refused", self.dtls_refused),
         ];
-        dict(py, &sum, self.board.iter().chain(self.running.tally().iter()).chain(here))
+        dict(py, sum.iter().chain(self.board.iter()).chain(self.running.tally().iter()).chain(here))
     }
 
     fn peer_counters<'py>(&self, py: Python<'py>, peer: u64) -> PyResult<Bound<'py, PyDict>> {
-        dict(py, self.desk.peer_counters(PeerId(peer))?, std::iter::empty())
+        dict(py, self.desk.peer_counters(PeerId(peer))?.iter())
+    }
+
+    fn track_counters<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyDict>> {
+        dict(py, self.desk.track_counters(id)?)
     }
 }
 

@@ -128,3 +128,7 @@ class Recording:
 
     def peer_counters(self, peer: PeerId) -> Counters:
         return self.rates.get(peer, {})
+
+    def track_counters(self, id: UpId | DownId) -> Counters:
+        assert id in self.owners
+        return {}

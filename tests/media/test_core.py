@@ -225,6 +225,60 @@ def test_a_restart_keeps_both_generations_until_5_s_after_the_new_one_nominates(
     assert not visit.of(PathDown)
 
 
+# --- counters of lines and slots ------------------------------------------------------------------------------------
+
+
+def test_what_each_line_and_slot_has_moved_is_counted(visit: Visit) -> None:
+    viewer, other = visit.pair()
+    visit.run(1.0)
+    other.up_link.loss = viewer.down_link.loss = 0.05
+    visit.run(5.0)
+    other.up_link.loss = viewer.down_link.loss = 0.0
+    visit.run(0.5)
+    for source in other.participant.sources:
+        source.muted = True
+    visit.run(1.5)  # until all is there, and published
+    camera, microphone = (visit.engine.track_counters(up) for up in (other.camera, other.microphone))
+    for line, source in ((camera, other.source("1")), (microphone, other.source("0"))):
+        assert set(line) == {"packets", "octets", "lost", "repaired"}
+        assert line["packets"] + line["lost"] == source.packets_sent
+        assert line["octets"] == line["packets"] * source.size
+        assert line["lost"] > 5
+    assert camera["repaired"] == visit.engine.peer_counters(other.peer)["rtx_in"] > 30
+    assert microphone["repaired"] == 0
+    seen, heard = (visit.engine.track_counters(viewer.downs[mid]) for mid in ("v", "a"))
+    assert set(seen) == set(heard) == {"packets", "octets", "repaired"}
+    assert camera["packets"] < seen["packets"] <= camera["packets"] + camera["repaired"]
+    assert seen["octets"] == seen["packets"] * other.source("1").size
+    assert heard == {"packets": microphone["packets"], "octets": microphone["octets"], "repaired": 0}
+    counters = visit.engine.peer_counters(viewer.peer)
+    assert seen["repaired"] == counters["rtx_sent"] > 30
+    assert seen["packets"] + seen["repaired"] + heard["packets"] == counters["rtp_out"]
+
+
+def test_what_a_line_has_moved_outlives_its_ssrcs(visit: Visit) -> None:
+    viewer, other = visit.pair()
+    other.up_link.loss = 0.05
+    camera = other.source("1")
+    visit.run(2.0)
+    camera.sequence = camera.sequence + 9000 & 0xFFFF
+    visit.run(2.0)
+    camera.ssrc, camera.rtx_ssrc = 7777, 7778
+    visit.run(2.0)
+    other.up_link.loss, camera.muted = 0.0, True
+    visit.run(1.5)
+    line = visit.engine.track_counters(other.camera)
+    assert 0.02 < line["lost"] / camera.packets_sent < 0.1
+    # what was lost at the end of each, and at the beginning, nobody can know
+    assert camera.packets_sent - 10 < line["packets"] + line["lost"] <= camera.packets_sent
+    slot = viewer.downs["v"]
+    visit.engine.remove(other.camera, visit.now)
+    visit.engine.remove(viewer.peer, visit.now)
+    for gone in (other.camera, slot, other.peer, UpId(999)):
+        with pytest.raises(KeyError):
+            visit.engine.track_counters(gone)
+
+
 # --- floods ---------------------------------------------------------------------------------------------------------
 
 

@@ -180,6 +180,7 @@ async def test_an_unknown_id_is_our_misuse(engine: Engine) -> None:
             lambda: engine.add_up(unknown, up_parameters(camera())),  # noqa: B023
             lambda: engine.add_down(unknown, slot_parameters("video", "v", 1)),  # noqa: B023
             lambda: engine.peer_counters(unknown),  # noqa: B023
+            lambda: engine.track_counters(UpId(unknown)),  # noqa: B023
         ]
         for call in calls:
             with pytest.raises(KeyError):
@@ -244,6 +245,31 @@ async def test_two_people_hear_and_see_each_other(engine: Engine, connect: Calla
     assert counters["srtp_not_authentic"] == counters["rtp_malformed"] == counters["send_errors"] == 0
     assert counters["rtp_out"] >= 4 * 20
     assert engine.peer_counters(one.peer)["rtp_in"] > 40
+
+
+async def test_what_lines_and_slots_have_moved_is_told_within_a_second_or_so(
+    engine: Engine, connect: Callable[..., Client]
+) -> None:
+    viewer, shown = people = Person(engine, connect(), 1), Person(engine, connect(), 2)
+    up, down = shown.ups[1], viewer.downs[1]
+    assert engine.track_counters(up) == {"packets": 0, "octets": 0, "lost": 0, "repaired": 0}
+    assert engine.track_counters(down) == {"packets": 0, "octets": 0, "repaired": 0}
+    engine.route(down, up)
+    await talk(people, 20, lambda: sum(viewer.got()) > 50)
+    sent, got = shown.sources[1].packets_sent, sum(viewer.got())
+    began = time.monotonic()
+    await talk(people, 20, lambda: engine.track_counters(up)["packets"] >= sent)
+    await talk(people, 20, lambda: engine.track_counters(down)["packets"] >= got)
+    assert time.monotonic() - began < 4.0  # twice a second, and a machine that has other things to do
+    line, slot = engine.track_counters(up), engine.track_counters(down)
+    assert line["octets"] == line["packets"] * shown.sources[1].size
+    assert slot["octets"] == slot["packets"] * shown.sources[1].size
+    assert line["lost"] == line["repaired"] == slot["repaired"] == 0
+    engine.remove(up)
+    engine.remove(viewer.peer)
+    for gone in (up, down):
+        with pytest.raises(KeyError):
+            engine.track_counters(gone)
 
 
 async def test_a_tapped_line_is_copied_as_it_was_sent(engine: Engine, connect: Callable[..., Client]) -> None:

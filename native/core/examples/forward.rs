@@ -16,6 +16,7 @@ use medinova_core::parameters::{
 use medinova_core::rtp::{Header, write_element};
 use medinova_core::srtp::{MAX_OVERHEAD, Srtp};
 use medinova_core::stun::{Check, binding_request};
+use medinova_core::track_counters::TrackCounters;
 
 const PEOPLE: u64 = 800;
 const BATCH: usize = 64;
@@ -67,7 +68,7 @@ fn add(core: &mut Core, number: u64) {
             rtx_ssrcs: vec![],
             clock_rates: vec![],
         };
-        core.add_up(UpId(10_000 + id), peer, up);
+        core.add_up(UpId(10_000 + id), peer, up, TrackCounters::shared());
         let down = DownParameters {
             kind,
             mid: (2 + at).to_string(),
@@ -81,7 +82,7 @@ fn add(core: &mut Core, number: u64) {
             first_timestamp: 0,
             clock_rate: 90_000,
         };
-        core.add_down(DownId(20_000 + id), peer, down);
+        core.add_down(DownId(20_000 + id), peer, down, TrackCounters::shared());
     }
     let check = Check {
         username: &format!("{}:{}", ice.local_ufrag, ice.remote_ufrag),

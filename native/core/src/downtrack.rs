@@ -9,6 +9,7 @@ mod reports;
 
 use std::collections::VecDeque;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use crate::counter::{Counter, Counters};
 use crate::id::{DownId, ExtensionId, Seq, Sequence};
@@ -17,6 +18,7 @@ use crate::repair::RepairLimit;
 use crate::rtcp::ReportBlock;
 use crate::rtp::{Header, Packet, abs_send_time, write_element};
 use crate::stint::{Picture, Stint, move_picture};
+use crate::track_counters::{TrackCounters, TrackCounts};
 use crate::tracks::{EndpointKey, StreamKey, Streams, UpKey, Ups};
 use crate::uptrack::{Incoming, MAX_DISORDER, UpTrack};
 
@@ -71,8 +73,8 @@ pub struct DownTrack {
     pub round_trip_s: Option<f64>,
     /// The lines that have this slot in their list.
     pub listed: Vec<UpKey>,
-    packets: u64,
-    octets: u64,
+    counted: TrackCounts,
+    counters: Arc<TrackCounters>, // read by others at any time
     rid: Option<String>,
     stint: Option<Stint>,
     past: VecDeque<Stint>,
@@ -93,7 +95,7 @@ pub struct DownTrack {
 impl DownTrack {
     /// Begin an empty one.
     #[must_use]
-    pub fn new(id: DownId, owner: EndpointKey, parameters: DownParameters) -> Self {
+    pub fn new(id: DownId, owner: EndpointKey, parameters: DownParameters, counters: Arc<TrackCounters>) -> Self {
         let mut mid = Vec::new();
         write_element(&mut mid, parameters.extensions.mid, parameters.mid.as_bytes());
         let first = i64::from(parameters.first_sequence);
@@ -110,8 +112,8 @@ impl DownTrack {
             expected: 0,
             round_trip_s: None,
             listed: Vec::new(),
-            packets: 0,
-            octets: 0,
+            counted: TrackCounts::default(),
+            counters,
             rid: None,
             stint: None,
             past: VecDeque::new(),
@@ -151,7 +153,7 @@ impl DownTrack {
     /// Read what placing and writing will need.
     pub fn touch(&self) {
         let stint = self.stint.as_ref().map(|stint| (stint.numbering.highest(), stint.shift, stint.closed_at));
-        black_box((stint, self.highest, self.octets, self.switching, self.mid.first(), self.copied));
+        black_box((stint, self.highest, self.counted.octets, self.switching, self.mid.first(), self.copied));
         black_box((self.parameters.ssrc, self.parameters.extensions, self.owner, self.overtaken));
     }
 
@@ -260,8 +262,8 @@ impl DownTrack {
         } else {
             self.holes -= 1;
         }
-        self.packets += 1;
-        self.octets += size as u64;
+        self.counted.packets += 1;
+        self.counted.octets += size as u64;
         self.limit.earn(size);
         let header = Header {
             marker: packet.header.marker,

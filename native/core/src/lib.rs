@@ -43,5 +43,6 @@ pub mod srtp_keys;
 pub mod stint;
 pub mod stun;
 pub mod tap;
+pub mod track_counters;
 pub mod tracks;
 pub mod uptrack;

@@ -4,6 +4,7 @@
 //! RTX-repaired ones included, leaves `receive` with its unwrapped number.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use crate::history::{History, Pool};
 use crate::id::{ExtensionId, PayloadType, Seq, Sequence, Ssrc, UpId};
@@ -13,6 +14,7 @@ use crate::parameters::{Codec, Format, Kind, UpParameters};
 use crate::payload;
 use crate::rtcp::ReportBlock;
 use crate::rtp::Packet;
+use crate::track_counters::{TrackCounters, TrackCounts};
 use crate::tracks::{DownKey, EndpointKey, StreamKey, Streams, UpKey};
 
 /// Without a packet for so long, a video source is lost.
@@ -87,6 +89,7 @@ pub struct UpStream {
     confirming: Option<Sequence>, // the number that would prove a restart
     expected_before: i64,         // at the last report block
     received_before: i64,
+    counted: TrackCounts, // but for packets and losses since the sender last began anew
 }
 
 impl UpStream {
@@ -111,6 +114,7 @@ impl UpStream {
             confirming: None,
             expected_before: 0,
             received_before: 0,
+            counted: TrackCounts::default(),
         }
     }
 
@@ -128,7 +132,9 @@ impl UpStream {
         if track.video && !track.slots.is_empty() && !self.nacks.received(seq, highest, now) {
             self.key_frames.ask();
         }
-        if !repaired {
+        if repaired {
+            self.counted.repaired += 1;
+        } else {
             self.measure(&packet.header, track, now);
         }
         self.highest = Some(highest.max(seq));
@@ -140,7 +146,7 @@ impl UpStream {
 
     /// Read what receiving will need.
     pub fn touch(&self) {
-        black_box((self.highest, self.last_at, self.transit, self.shown, self.nacks.is_empty()));
+        black_box((self.highest, self.last_at, self.transit, self.counted.octets, self.shown, self.nacks.is_empty()));
         self.history.touch();
     }
 
@@ -150,10 +156,19 @@ impl UpStream {
         now - self.last_at < LOST_S
     }
 
+    /// What has come so far.
+    #[must_use]
+    pub fn counts(&self) -> TrackCounts {
+        let mut counts = self.counted;
+        counts.packets += self.received as u64;
+        counts.lost += (self.expected() - self.received).max(0) as u64; // some may have come twice
+        counts
+    }
+
     /// What a receiver report says of this stream since the last one (RFC 3550 §6.4.1, A.3).
     pub fn report_block(&mut self, now: f64) -> ReportBlock {
         let highest = self.highest.unwrap_or(Seq(-1));
-        let expected = highest - self.first + 1;
+        let expected = self.expected();
         let expected_now = expected - self.expected_before;
         let lost_now = expected_now - (self.received - self.received_before);
         (self.expected_before, self.received_before) = (expected, self.received);
@@ -170,6 +185,11 @@ impl UpStream {
             last_sender_report: self.report.map_or(0, |report| (report.ntp_time >> 16) as u32),
             delay: self.report.map_or(0, |report| ((now - report.at) * 65536.0) as u32),
         }
+    }
+
+    /// Packets sent since it began, or began anew, as their numbers tell.
+    fn expected(&self) -> i64 {
+        self.highest.map_or(0, |highest| highest - self.first + 1)
     }
 
     /// Return the unwrapped number, and the newest before it.
@@ -203,6 +223,7 @@ impl UpStream {
         let seq = highest + i64::from(sequence.0.wrapping_sub(highest.wire().0));
         self.history.clear(pool);
         self.nacks = NackList::default();
+        self.counted = self.counts();
         self.first = seq;
         (self.received, self.expected_before, self.received_before) = (0, 0, 0);
         (seq, seq + -1)
@@ -210,6 +231,7 @@ impl UpStream {
 
     fn measure(&mut self, header: &Packet, track: &UpTrack, now: f64) {
         self.received += 1;
+        self.counted.octets += (header.end - header.payload_at) as u64;
         self.last_at = now;
         let transit = now * f64::from(track.clock_rate(header.payload_type)) - f64::from(header.timestamp);
         if self.received > 1 {
@@ -255,6 +277,8 @@ pub struct UpTrack {
     pub lost: bool,
     /// Its packets are copied for a recorder.
     pub tapped: bool,
+    /// Read by others at any time.
+    pub counters: Arc<TrackCounters>,
     lines: Vec<Line>,
     default_clock_rate: u32,
 }
@@ -262,7 +286,7 @@ pub struct UpTrack {
 impl UpTrack {
     /// Begin one without a stream.
     #[must_use]
-    pub fn new(id: UpId, owner: EndpointKey, parameters: UpParameters) -> Self {
+    pub fn new(id: UpId, owner: EndpointKey, parameters: UpParameters, counters: Arc<TrackCounters>) -> Self {
         let video = parameters.kind == Kind::Video;
         let default_clock_rate = if video { 90_000 } else { 48_000 };
         let rate_of = |wanted: PayloadType| {
@@ -288,6 +312,7 @@ impl UpTrack {
             ever: Vec::new(),
             lost: false,
             tapped: false,
+            counters,
             lines,
             default_clock_rate,
         }
@@ -350,6 +375,15 @@ impl UpTrack {
         }
         let there = self.streams.iter().filter_map(|key| streams.get(*key).map(|stream| (*key, stream)));
         there.max_by_key(|(_, stream)| (stream.sends(now), stream.rank)).map(|(key, _)| key)
+    }
+
+    /// Have what has come on the line so far be read.
+    pub fn publish(&self, streams: &Streams) {
+        let mut counts = TrackCounts::default();
+        for stream in self.ever.iter().filter_map(|key| streams.get(*key)) {
+            counts += stream.counts();
+        }
+        self.counters.publish(counts);
     }
 
     /// When its newest packet came.

@@ -14,6 +14,7 @@ use medinova_core::parameters::{
 use medinova_core::rtp::Header;
 use medinova_core::srtp::{MAX_OVERHEAD, Srtp};
 use medinova_core::stun::{Check, binding_request};
+use medinova_core::track_counters::TrackCounters;
 
 /// The system's, with a count for each thread: the harness has threads of its own.
 struct Counting;
@@ -128,8 +129,8 @@ impl Visit {
             first_timestamp: 0,
             clock_rate: 90_000,
         };
-        core.add_up(UpId(11), PeerId(1), up);
-        core.add_down(DownId(21), PeerId(2), down);
+        core.add_up(UpId(11), PeerId(1), up, TrackCounters::shared());
+        core.add_down(DownId(21), PeerId(2), down, TrackCounters::shared());
         core.route(DownId(21), Some(UpId(11)), None, 0.0);
         core.seal(true);
         core.clear();

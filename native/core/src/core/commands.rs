@@ -8,6 +8,7 @@ use crate::downtrack::DownTrack;
 use crate::endpoint::Endpoint;
 use crate::id::{DownId, PeerId, UpId};
 use crate::parameters::{DownParameters, IceCredentials, SrtpKeys, UpParameters};
+use crate::track_counters::TrackCounters;
 use crate::tracks::{DownKey, EndpointKey, Tracks, UpKey};
 use crate::uptrack::UpTrack;
 
@@ -68,22 +69,22 @@ impl Core {
         Ok(())
     }
 
-    /// Add a send line.
-    pub fn add_up(&mut self, up: UpId, peer: PeerId, track: UpParameters) {
+    /// Add a send line; `counters` are its own, for whoever reads them.
+    pub fn add_up(&mut self, up: UpId, peer: PeerId, track: UpParameters, counters: Arc<TrackCounters>) {
         let Some(&owner) = self.peers.get(&peer) else { return };
         let transport_sequence = track.extensions.transport_sequence;
-        let key = self.tracks.ups.insert(UpTrack::new(up, owner, track));
+        let key = self.tracks.ups.insert(UpTrack::new(up, owner, track, counters));
         self.ups.insert(up, key);
         if let Some(endpoint) = self.endpoints.0.get_mut(owner) {
             endpoint.add_up(key, transport_sequence);
         }
     }
 
-    /// Add a slot.
-    pub fn add_down(&mut self, down: DownId, peer: PeerId, slot: DownParameters) {
+    /// Add a slot; `counters` are its own, for whoever reads them.
+    pub fn add_down(&mut self, down: DownId, peer: PeerId, slot: DownParameters, counters: Arc<TrackCounters>) {
         let Some(&owner) = self.peers.get(&peer) else { return };
         let (ssrc, transport_sequence) = (slot.ssrc, slot.extensions.transport_sequence);
-        let key = self.tracks.downs.insert(DownTrack::new(down, owner, slot));
+        let key = self.tracks.downs.insert(DownTrack::new(down, owner, slot, counters));
         self.downs.insert(down, key);
         if let Some(endpoint) = self.endpoints.0.get_mut(owner) {
             endpoint.add_down(ssrc, key, transport_sequence);

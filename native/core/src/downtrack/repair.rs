@@ -43,6 +43,7 @@ impl DownTrack {
         }
         counters.add(Counter::RtxSent, 1);
         self.rtx_seq = self.rtx_seq + 1;
+        self.counted.repaired += 1;
         Some((stream, source, Placed { header, format, shift, original: Some(sequence) }))
     }
 }

@@ -24,10 +24,15 @@ impl DownTrack {
             sender: self.parameters.ssrc,
             ntp_time,
             rtp_time,
-            packets: self.packets as u32,
-            octets: self.octets as u32,
+            packets: self.counted.packets as u32,
+            octets: self.counted.octets as u32,
             reports: Vec::new(),
         })
+    }
+
+    /// Have what went out so far be read.
+    pub fn publish(&self) {
+        self.counters.publish(self.counted);
     }
 
     /// Take in what the receiver says of this slot. What never reached us is not counted as its loss.

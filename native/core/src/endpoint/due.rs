@@ -54,6 +54,7 @@ impl Endpoint {
         if now - self.report_at >= REPORT_INTERVAL_S {
             self.report_at = now;
             self.report(tracks, &mut due, now);
+            self.publish(tracks);
         }
         self.send_rtcp(me, outbox, &due);
         if std::mem::take(&mut self.report_due) {
@@ -91,6 +92,16 @@ impl Endpoint {
             round_trip_s: longest_round_trip(&self.slots, &tracks.downs),
             sent_bps,
         })
+    }
+
+    /// Have what its lines and slots have moved be read.
+    fn publish(&self, tracks: &Tracks) {
+        for track in self.demux.tracks.iter().filter_map(|key| tracks.ups.get(*key)) {
+            track.publish(&tracks.streams);
+        }
+        for slot in self.slots.iter().filter_map(|(_, key)| tracks.downs.get(*key)) {
+            slot.publish();
+        }
     }
 
     fn report(&mut self, tracks: &mut Tracks, due: &mut Vec<Packet>, now: f64) {

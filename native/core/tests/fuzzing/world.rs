@@ -9,6 +9,7 @@ use medinova_core::id::{DownId, PeerId, Ssrc, UpId};
 use medinova_core::parameters::{DownParameters, IceCredentials, UpParameters};
 use medinova_core::srtp::{MAX_OVERHEAD, Srtp};
 use medinova_core::stun::{self, Check, binding_request};
+use medinova_core::track_counters::TrackCounters;
 
 use super::cast::{PROFILES, credentials, keys, path, swapped};
 
@@ -121,7 +122,7 @@ impl World {
         let parameters = super::cast::up(id, bits);
         person.lines.push(Line { id, parameters: parameters.clone(), sequences: HashMap::new() });
         let peer = person.id;
-        self.core.add_up(UpId(id), peer, parameters);
+        self.core.add_up(UpId(id), peer, parameters, TrackCounters::shared());
         self.ids.push(id);
     }
 
@@ -131,7 +132,7 @@ impl World {
         let parameters = super::cast::down(id, bits);
         person.slots.push(Slot { id, parameters: parameters.clone(), newest: 0 });
         let peer = person.id;
-        self.core.add_down(DownId(id), peer, parameters);
+        self.core.add_down(DownId(id), peer, parameters, TrackCounters::shared());
         self.ids.push(id);
     }
 
