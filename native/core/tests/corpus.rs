@@ -21,11 +21,14 @@ fn run(target: &str, body: fn(&[u8])) {
         body(&seed);
     }
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
-    for file in fs::read_dir(&kept).into_iter().flatten() {
+    let mut files = 0;
+    for file in fs::read_dir(&kept).expect("a folder for each target") {
         let path = file.expect("readable").path();
         println!("{}", path.display()); // seen if it fails
         body(&fs::read(path).expect("readable"));
+        files += 1;
     }
+    assert!(files > 0, "nothing is kept for {target}");
 }
 
 #[test]
