@@ -6,11 +6,11 @@ of the rounds, and ratios medians of what each round gave. The engines and Janus
 SRTP gets made-up keys, the bare one none.
 
 `forward.packets` arrived per second, `cpu` is the server's per packet that arrived, `core` its share of a core,
-`waited` the share of the time that it was kept from its core by others, `loss` what never arrived (`loss.worst`: in the
-worst round), `delay` one-way from before the sender's system call to after the receiver's, `late` the share of packets that
-left more than 1 ms after they were due, `generator.*` what the generator itself used (`cheaper`: by what the server
-used; it must not be more), `unsound` packets that were not authentic, carried another sender's stamp, or came too fast
-for the generator to read.
+`waited` the share of the time that it was kept from its core by others, `loss` what never arrived (`loss.worst`: in
+the worst round), `delay` one-way from before the sender's system call to after the receiver's, `late` the share of
+packets that left more than 1 ms after they were due, `generator.*` what the generator itself used (`cheaper`: by what
+the server used; it must not be more), `unsound` packets that were not authentic, carried another sender's stamp, or
+came too fast for the generator to read.
 
 `flooded`: everybody in 400 two-party visits sends 1000-byte video as fast as the generator can. `saturated`: as fast as
 most of it arrives, which is less for servers that lose themselves in asking again for what they couldn't take.
