@@ -44,7 +44,7 @@ from bench.trial import Scenario, Session, Trial, Unreached
 ROUNDS, SECONDS = 5, 2.0  # of each trial; all of them take some twenty minutes
 VISITS, LIGHT, PEERS = 400, 60, 30  # rooms of two
 CALL = Shape()
-LIGHT_CALL = replace(CALL, quantum_us=150)  # else the generator's wake-ups would cost more than the server does
+LIGHT_CALL = replace(CALL, quantum_us=250)  # else the generator's wake-ups would cost more than the server does
 VIDEO = Shape(audio_packets_s=0)
 HEAVY = replace(CALL, video_packets_s=150, frame_packets=5, burst=True)
 RELAYS, JANUS = ("relay", "relay-srtp"), ("janus", "janus-openssl")

@@ -98,7 +98,7 @@ class EngineSubject:
         return waited_s(self._process.pid)
 
     def counters(self) -> dict[str, int]:
-        """Return what the engine has counted so far, and how many estimates of its downlinks it has given."""
+        """Return what the engine has counted so far, and how often it has said what a receiver can take."""
         assert self._pipe is not None
         self._pipe.send(None)
         counters: dict[str, int] = self._pipe.recv()
@@ -222,7 +222,7 @@ class _Server:
                     task = asyncio.ensure_future(self._dtls[peer].run())
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
-                case DownEstimate():
+                case DownEstimate(_, bitrate_bps) if bitrate_bps:
                     self.estimates += 1
                 case _:
                     pass
