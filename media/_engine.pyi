@@ -10,9 +10,10 @@ from typing import Any, final
 from media.engine import DownParameters, IceCredentials, SrtpKeys, UpParameters
 from media.ice import Address, Path
 
-__all__ = ["Core", "Engine", "Flood", "Load", "Relay", "__version__"]
+__all__ = ["SEAM", "Core", "Engine", "Flood", "Load", "Relay", "__version__"]
 
 __version__: str
+SEAM: int  # which sources of `media.native` this fits
 
 _Event = tuple[str, tuple[Any, ...]]
 _Tapped = tuple[int, str, int, float, bytes]

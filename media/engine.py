@@ -167,6 +167,10 @@ class EngineBusy(Exception):
     """The engine is behind with what it was asked; a moment later it may not be."""
 
 
+class StaleEngine(ImportError):
+    """The native engine does not fit what calls it."""
+
+
 Event = DtlsReceived | PathUp | PathDown | Speakers | SourceLost | DownEstimate | Overrun
 
 Counters = Mapping[str, int]

@@ -1,8 +1,8 @@
 """The native engine: `media._engine` behind the Protocol, and its core behind the methods of `media.core.Core`.
 
-Importing this fails with ImportError where the engine was not built along. The engine's thread starts with `open` and
-ends with `close`; it never waits for Python, nor Python for it. What it has to tell lies in a bounded queue whose
-descriptor the event loop watches.
+Importing this fails with ImportError where the engine was not built along, and with StaleEngine where it was built from
+other sources than these. The engine's thread starts with `open` and ends with `close`; it never waits for Python, nor
+Python for it. What it has to tell lies in a bounded queue whose descriptor the event loop watches.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from media.engine import (
     SourceLost,
     Speakers,
     SrtpKeys,
+    StaleEngine,
     Tapped,
     UpId,
     UpParameters,
@@ -38,10 +39,13 @@ from media.events import Events
 from media.ice import Address as SocketAddress
 from media.ice import Path
 
-STILL_S = 2.0  # a thread that takes longer for one turn hangs
+SEAM = 1  # one more whenever what crosses between this and `media._engine` changes; native/src/python.rs says the same
+if getattr(_engine, "SEAM", 0) != SEAM:  # engines of older sources have none
+    raise StaleEngine("the native engine was built from other sources: make install")
 
 log = logging.getLogger(__name__)
 
+STILL_S = 2.0  # a thread that takes longer for one turn hangs
 CROWDED = 8192  # commands that may wait before nobody new is let in: what four hundred joins ask for at once
 
 _EVENTS: dict[str, Callable[..., Event]] = {

@@ -19,7 +19,7 @@ import msgspec
 from aiohttp import web
 
 from api import call, caller, malformed, routes
-from media.engine import Address, Engine
+from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
 from medinova_rt import audit, clinics, entrance, jobs, visits
@@ -218,6 +218,8 @@ def _engine(settings: Settings, addresses: MediaAddresses) -> tuple[Engine, str]
             return NativeEngine(addresses.bound, settings.media_port), why
         except ModuleNotFoundError:
             why = "the native engine was not built along"
+        except StaleEngine as error:
+            why = str(error)
         except ImportError:
             why = "the native engine does not load here"
         if settings.engine == "native":

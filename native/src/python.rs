@@ -12,10 +12,14 @@ use crate::desk::{Desk, Unknown};
 use crate::python_core::Core;
 use crate::python_engine::Engine;
 
+/// Compared with that of `media/native.py`: one more whenever what crosses between the two changes.
+const SEAM: u32 = 1;
+
 /// The native engine: what `media/native.py` wraps.
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("SEAM", SEAM)?;
     module.add_class::<Core>()?;
     module.add_class::<Engine>()?;
     crate::load::python::register(module)?;

@@ -5,12 +5,14 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+import media
 from api import call
 from medinova_rt import server
 from medinova_rt.config import Settings, load
@@ -100,6 +102,25 @@ async def test_without_the_native_engine_the_reference_engine_runs_and_says_why(
             said = await app[call.HEALTH].readiness()
     line: Any = ours(caplog)[0]
     assert (said.engine, said.engine_why) == (line.engine, line.engine_why) == ("reference", NOT_BUILT)
+
+
+@pytest.mark.parametrize("seam", [None, -1])
+async def test_a_native_engine_built_from_other_sources_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seam: int | None
+) -> None:
+    stale = ModuleType("media._engine")
+    if seam is not None:
+        stale.__dict__["SEAM"] = seam
+    monkeypatch.setitem(sys.modules, "media._engine", stale)
+    monkeypatch.setattr(media, "_engine", stale, raising=False)
+    monkeypatch.delitem(sys.modules, "media.native", raising=False)
+    why = "the native engine was built from other sources: make install"
+    async with running(settings(tmp_path)) as app:
+        said = await app[call.HEALTH].readiness()
+        assert (said.engine, said.engine_why) == ("reference", why)
+    with pytest.raises(CannotStart, match=f"MEDINOVA_ENGINE: {why}"):
+        async with running(settings(tmp_path, ENGINE="native")):
+            pass
 
 
 async def test_a_native_engine_asked_for_and_missing_stops_the_start(
