@@ -27,10 +27,10 @@ class RelaySubject:
 
     address: Address
 
-    def __init__(self, *, srtp: bool, gso: bool = True) -> None:
+    def __init__(self, *, srtp: bool) -> None:
         importlib.import_module("media._engine")
         self.name = "relay-srtp" if srtp else "relay"
-        self._srtp, self._gso = srtp, gso
+        self._srtp = srtp
         self.parameters: dict[str, str | int | float] = {}
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
@@ -38,7 +38,7 @@ class RelaySubject:
     def start(self, cpu: int | None) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._gso, cpu), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, cpu), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -87,11 +87,11 @@ def _leg(number: int, local: Address, remote: Address, keys: SrtpKeys, sealed: b
     return Leg(local, remote, ice, keys, sends, receives, sealed)
 
 
-def _serve(pipe: Connection, gso: bool, cpu: int | None) -> None:
+def _serve(pipe: Connection, cpu: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
-    relay = importlib.import_module("media._engine").Relay(["127.0.0.1"], 0, gso)
+    relay = importlib.import_module("media._engine").Relay(["127.0.0.1"], 0)
     try:
         for first, second, keys in pipe.recv():
             relay.add_pair(first, second, keys)

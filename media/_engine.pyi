@@ -116,19 +116,11 @@ class Flood:
 class Relay:
     """Passes datagrams from one address to another: what the engine is measured against, in the same shell.
 
-    `gso` is for UDP GRO as well; `batch` messages are read at once, and naps last up to `nap_s`. Keys are those of each
-    side, as a server sees them (`media.engine.SrtpKeys`); with them RTP is unprotected and protected.
+    Keys are those of each side, as a server sees them (`media.engine.SrtpKeys`); with them RTP is unprotected and
+    protected.
     """
 
-    def __new__(
-        cls,
-        addresses: Sequence[str],
-        port: int,
-        gso: bool,
-        batch: int = 128,
-        nap_s: float = 0.0005,
-        stamps: bool = True,
-    ) -> Relay: ...
+    def __new__(cls, addresses: Sequence[str], port: int) -> Relay: ...
     def add_pair(
         self,
         first: tuple[str, int],
@@ -137,6 +129,5 @@ class Relay:
     ) -> None: ...
     def start(self) -> None: ...
     def address(self) -> tuple[str, int]: ...
-    def thread_id(self) -> int: ...
     def counters(self) -> dict[str, int]: ...
     def stop(self) -> None: ...

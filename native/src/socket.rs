@@ -23,15 +23,11 @@ pub const MAX_ADDRESSES: usize = 64;
 pub struct Options {
     /// Take datagrams of one sender and one size as one message (UDP GRO); ignored where the kernel has none.
     pub gro: bool,
-    /// Learn when the kernel got each datagram.
-    pub stamps: bool,
-    /// Let others bind the same port on addresses of their own (`SO_REUSEADDR`); for measuring only.
-    pub shared: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { gro: true, stamps: true, shared: false }
+        Self { gro: true }
     }
 }
 
@@ -78,7 +74,7 @@ impl Socket {
             _ => Bound::Several,
         };
         let fd = udp_socket(family.number())?;
-        set_options(&fd, family, bound, addresses, options)?;
+        set_options(&fd, family, bound, addresses)?;
         let wildcard = match family {
             Family::Four => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             Family::Six => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -156,7 +152,7 @@ impl Socket {
     }
 }
 
-fn set_options(fd: &OwnedFd, family: Family, bound: Bound, addresses: &[IpAddr], options: Options) -> io::Result<()> {
+fn set_options(fd: &OwnedFd, family: Family, bound: Bound, addresses: &[IpAddr]) -> io::Result<()> {
     for (plain, forced) in [(libc::SO_RCVBUF, libc::SO_RCVBUFFORCE), (libc::SO_SNDBUF, libc::SO_SNDBUFFORCE)] {
         if set_option(fd, libc::SOL_SOCKET, forced, BUFFER_BYTES).is_err() {
             set_option(fd, libc::SOL_SOCKET, plain, BUFFER_BYTES)?;
@@ -165,12 +161,7 @@ fn set_options(fd: &OwnedFd, family: Family, bound: Bound, addresses: &[IpAddr],
     // never fragment, and never believe ICMP that a way is narrow: what we send is smaller than any way on which QUIC works,
     // and a forged ICMP message could make everything to one receiver dear. It also spares IPv4 a number for each datagram
     set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)?;
-    if options.stamps {
-        set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
-    }
-    if options.shared {
-        set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
-    }
+    set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
     if family == Family::Six {
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)?;
         // with IPv6 addresses alone, the port stays free for others on IPv4

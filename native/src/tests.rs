@@ -332,7 +332,7 @@ fn what_the_kernel_dropped_for_want_of_room_is_known() {
 #[test]
 fn a_kernel_that_refuses_runs_gets_single_datagrams_and_after_64_refusals_no_more_runs_for_a_while() {
     let from = Socket::open(&ips(&["127.0.0.1", "::1"]), 0, Options::default()).unwrap();
-    let to = Socket::open(&ips(&["127.0.0.1"]), 0, Options { gro: false, ..Options::default() }).unwrap();
+    let to = Socket::open(&ips(&["127.0.0.1"]), 0, Options { gro: false }).unwrap();
     let path = Path { local: from.addresses()[0], remote: to.addresses()[0] };
     let tally = Tally::default();
     let mut outbox = Outbox::<usize>::default();

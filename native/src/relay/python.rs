@@ -27,7 +27,6 @@ struct Keys {
 pub struct Relay {
     socket: Option<Socket>,
     at: SocketAddr,
-    settings: Settings,
     waiting: Vec<Pair>, // until it is started
     refused: Arc<Refused>,
     running: Option<Running<Plane>>,
@@ -35,21 +34,18 @@ pub struct Relay {
 
 #[pymethods]
 impl Relay {
-    /// Open the socket; `batch` and `nap_s` are for trying what they are worth.
+    /// Open the socket.
     #[new]
-    #[pyo3(signature = (addresses, port, gso, batch = 128, nap_s = 0.0005, stamps = true))]
     #[expect(clippy::needless_pass_by_value, reason = "Python gives values, not references")]
-    fn new(addresses: Vec<String>, port: u16, gso: bool, batch: usize, nap_s: f64, stamps: bool) -> PyResult<Self> {
+    fn new(addresses: Vec<String>, port: u16) -> PyResult<Self> {
         let addresses: Vec<IpAddr> = addresses
             .iter()
             .map(|text| text.parse().map_err(|_| PyValueError::new_err("not an IP address")))
             .collect::<PyResult<_>>()?;
-        let nap = std::time::Duration::try_from_secs_f64(nap_s).map_err(|_| PyValueError::new_err("not a time"))?;
-        let settings = Settings { gso, batch: batch.clamp(1, 1024), nap, ..Settings::default() };
-        let socket = Socket::open(&addresses, port, Options { gro: gso, stamps, ..Options::default() })?;
+        let socket = Socket::open(&addresses, port, Options::default())?;
         let at = SocketAddr::new(addresses[0], socket.port());
         let refused = Arc::default();
-        Ok(Self { socket: Some(socket), at, settings, waiting: Vec::new(), refused, running: None })
+        Ok(Self { socket: Some(socket), at, waiting: Vec::new(), refused, running: None })
     }
 
     /// Pass on what comes from either address to the other.
@@ -68,18 +64,13 @@ impl Relay {
     fn start(&mut self) -> PyResult<()> {
         let socket = self.socket.take().ok_or_else(|| PyRuntimeError::new_err("a relay starts once"))?;
         let plane = Plane::new(Arc::clone(&self.refused), self.waiting.drain(..));
-        self.running = Some(Running::start(plane, socket, self.settings)?);
+        self.running = Some(Running::start(plane, socket, Settings::default())?);
         Ok(())
     }
 
     /// Where the first of its addresses listens.
     fn address(&self) -> (String, u16) {
         (self.at.ip().to_string(), self.at.port())
-    }
-
-    /// Of the thread, as in `/proc/self/task`; 0 while there is none.
-    fn thread_id(&self) -> i32 {
-        self.running.as_ref().map_or(0, Running::thread_id)
     }
 
     /// What the shell counted, and what was not passed on.
