@@ -22,6 +22,11 @@ impl Downlink {
         self.next
     }
 
+    /// Read what noting the next packet will need.
+    pub fn touch(&self) {
+        self.estimator.touch(self.next);
+    }
+
     /// A packet of `size` bytes left with that number.
     pub fn sent(&mut self, size: usize, now: f64) {
         self.estimator.sent(self.next, size, now);

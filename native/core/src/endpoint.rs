@@ -245,7 +245,7 @@ impl Endpoint {
         let ciphers = self.srtp.as_ref().map(|srtp| srtp.touch_sending(ssrc));
         black_box((ciphers, self.counters.get(Counter::RtpOut), self.octets_out, self.agent.path().is_some()));
         if let Some(downlink) = &self.downlink {
-            black_box(downlink.number());
+            downlink.touch();
         }
     }
 

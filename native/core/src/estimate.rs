@@ -63,6 +63,11 @@ pub struct Estimator {
 }
 
 impl Estimator {
+    /// Read what noting the next packet will need.
+    pub fn touch(&self, next: Sequence) {
+        self.sent.touch(next);
+    }
+
     /// A packet of `size` bytes left with this transport-wide number; numbers are given in order, none left out.
     pub fn sent(&mut self, sequence: Sequence, size: usize, now: f64) {
         self.sent.put(sequence, size, now);

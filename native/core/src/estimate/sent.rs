@@ -1,5 +1,7 @@
 //! The packets sent to one receiver, until its feedback has spoken of them: a ring of 16 bytes each, oldest out.
 
+use std::hint::black_box;
+
 use crate::id::Sequence;
 
 const MIN_PACKETS: usize = 64;
@@ -39,6 +41,12 @@ pub(super) struct Received {
 }
 
 impl SentPackets {
+    /// Read what putting the next will need.
+    pub fn touch(&self, next: Sequence) {
+        let mask = self.ring.len().wrapping_sub(1);
+        black_box(self.ring.get(usize::from(next.0) & mask).map(|sent| sent.at));
+    }
+
     pub fn put(&mut self, sequence: Sequence, size: usize, now: f64) {
         if self.ring.is_empty() {
             self.ring.resize(MIN_PACKETS, EMPTY);
