@@ -205,7 +205,8 @@ async def test_a_slot_goes_from_layer_to_layer_without_an_error(meeting: Meeting
     last = (await b.stats())["inbound"][mid]
     grown = {what: last[what] - first[what] for what in ("keyFrames", "plis", "nacks", "lost", "dropped", "frozen")}
     assert last["ssrc"] == first["ssrc"]
-    assert grown["lost"] == 0  # the numbers made no step
+    # a step in the numbers would be a loss at each switch; a busy machine drops a packet now and then
+    assert grown["lost"] < len(SWITCHES) / 2
     assert grown["plis"] <= 2
     assert grown["frozen"] < 0.3 * len(SWITCHES)
     assert grown["keyFrames"] >= len(SWITCHES) or receives == "firefox"
