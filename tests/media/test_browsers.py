@@ -205,11 +205,14 @@ async def test_a_slot_goes_from_layer_to_layer_without_an_error(meeting: Meeting
     last = (await b.stats())["inbound"][mid]
     grown = {what: last[what] - first[what] for what in ("keyFrames", "plis", "nacks", "lost", "dropped", "frozen")}
     assert last["ssrc"] == first["ssrc"]
-    # a step in the numbers would be a loss at each switch; a busy machine drops a packet now and then
-    assert grown["lost"] < len(SWITCHES) / 2
     assert grown["plis"] <= 2
     assert grown["frozen"] < 0.3 * len(SWITCHES)
     assert grown["keyFrames"] >= len(SWITCHES) or receives == "firefox"
+    meeting.engine.route(slot.id, None)
+    await asyncio.sleep(1.5)  # counts are told once a second
+    end, sent = (await b.stats())["inbound"][mid], meeting.engine.track_counters(slot.id)
+    # a receiver expects by the numbers no more than was sent: none was skipped, whatever a busy machine dropped
+    assert end["packets"] + end["lost"] <= sent["packets"] + sent["repaired"]
 
 
 async def all_layers(person: Person) -> bool:
