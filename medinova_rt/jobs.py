@@ -3,7 +3,8 @@
 This is the only durable queue and the only timer. A job is taken by compare-and-set: `due_at` moves to the end of a
 lease and `fence` grows, so of two runners one wins, and a job whose runner died is simply due again. A handler is given
 less time than its lease lasts; it runs at least once, so it must be idempotent. What fails comes back with backoff and
-jitter, and after `MAX_ATTEMPTS` it rests among the dead, where people can see it.
+jitter, and after `MAX_ATTEMPTS`, or when what failed is said to be permanent, it rests among the dead, where people can
+see it.
 
 Clocks of several nodes may differ by less than `SPARE`.
 """
@@ -164,7 +165,8 @@ class Jobs:
             why = error.code if isinstance(error, DomainError) else type(error).__name__
             about = {"job": held.id, "kind": held.kind, "attempt": held.attempts, "code": why}
             log.warning("a job failed", extra=about)
-            outcome, after = "failed", self._failed(held, why)
+            hopeless = isinstance(error, Unavailable) and error.permanent
+            outcome, after = "failed", self._failed(held, why, hopeless)
         else:
             outcome = "done"
         put = await self._put(held, token, after)
@@ -175,8 +177,8 @@ class Jobs:
         self._counts["dead"] += 1
         return replace(job, state=State.DEAD, error=why)
 
-    def _failed(self, held: Job, why: str) -> Job:
-        if held.attempts >= MAX_ATTEMPTS:
+    def _failed(self, held: Job, why: str, hopeless: bool) -> Job:
+        if hopeless or held.attempts >= MAX_ATTEMPTS:
             return self._died(held, why)
         return replace(held, due_at=self._clock() + backoff(held.attempts, self._chance()), error=why)
 

@@ -11,12 +11,13 @@ The tightest store's limits hold everywhere: a document is at most 1 MiB of JSON
 microseconds (`encode_instant`), strings order by their UTF-8 bytes.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NewType, Protocol
 
-from medinova_rt.ids import VisitId
+from medinova_rt.ids import MailId, VisitId
 
 Document = dict[str, Any]
 Token = NewType("Token", str)  # opaque; equal tokens mean the same version of the same document
@@ -124,4 +125,36 @@ class Rooms(Protocol):
 
     async def changed(self, visit: VisitId) -> None:
         """The visit's document was changed elsewhere (REST): read it again and tell those present."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One e-mail to one person. Raises ValueError for an address that is more or less than one, or a subject of several
+    lines: either would let a value add recipients or header fields."""
+
+    id: MailId  # the same at each attempt, so that a repeat is recognised
+    to: str
+    subject: str
+    text: str
+    written_at: datetime
+
+    def __post_init__(self) -> None:
+        if not _ADDRESS.fullmatch(self.to):
+            raise ValueError("this is no e-mail address")
+        if not self.subject.isprintable():
+            raise ValueError("a subject is one line")
+
+
+_ADDRESS = re.compile(r"""[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,253}[a-zA-Z0-9])?""")
+
+
+class Notifier(Protocol):
+    """Takes letters to people."""
+
+    async def send(self, letter: Letter) -> None:
+        """Return once somebody else answers for the letter; sent again under its id, it is still one letter.
+
+        Raises Unavailable: `permanent` where this letter was refused and will be again.
+        """
         ...

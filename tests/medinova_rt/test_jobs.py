@@ -78,6 +78,16 @@ async def test_a_job_is_done_once_when_due_and_then_gone(store: MemoryStore, run
     assert await everything(store) == []
 
 
+async def test_what_is_said_to_fail_for_good_is_not_tried_again(store: MemoryStore, runner: Jobs, clock: Clock) -> None:
+    async def greet(job: Job, now: datetime) -> None:
+        raise Unavailable("never", permanent=True)
+
+    await store.transact([due()])
+    await one_round(runner, clock, {"greet": greet})
+    (dead,) = await runner.dead()
+    assert (dead.attempts, dead.error) == (1, "unavailable")
+
+
 async def test_a_failing_job_comes_back_ever_later_and_dies(store: MemoryStore, runner: Jobs, clock: Clock) -> None:
     tried: list[datetime] = []
 
