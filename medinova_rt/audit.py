@@ -12,14 +12,16 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from medinova_rt import documents
-from medinova_rt.ids import AuditId, ClinicId, LinkId, SeatId, VisitId, new_id
+from medinova_rt.ids import AuditId, ClinicId, GrantId, LinkId, PatientId, SeatId, SessionId, UserId, VisitId, new_id
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import Find, Insert, Store
 
 COLLECTION = "audit"
 SCHEMA = 1
 BY_VISIT = Find(COLLECTION, equal=("visit",), ordered_by="at")
-FINDS: tuple[Find, ...] = (BY_VISIT,)
+BY_PATIENT = Find(COLLECTION, equal=("patient",), ordered_by="at")
+BY_CLINIC = Find(COLLECTION, equal=("clinic",), ordered_by="at")
+FINDS: tuple[Find, ...] = (BY_VISIT, BY_PATIENT, BY_CLINIC)
 
 Outcome = Literal["done", "denied"]
 
@@ -33,6 +35,10 @@ class Actor(Protocol):
     def id(self) -> str: ...
     @property
     def address(self) -> str | None: ...
+    @property
+    def session(self) -> SessionId | None: ...
+    @property
+    def grant(self) -> GrantId | None: ...
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -40,13 +46,18 @@ class Record(Struct, frozen=True, kw_only=True):
     clinic: Open[ClinicId]
     schema: Open[int] = SCHEMA
     at: Open[datetime]
-    actor_kind: Open[str]  # "service", "system", or the role of the seat
-    actor: Open[str]  # the clinic's, or the seat's id
+    actor_kind: Open[str]  # "service", "system", the role of the seat, or the role by which a user acted
+    actor: Open[str]  # the service account's or clinic's, the seat's, or the user's id
+    session: Open[SessionId | None] = None  # of a user
+    grant: Open[GrantId | None] = None  # what gave the user that role
     action: Open[str]
     outcome: Open[Outcome]
     visit: Open[VisitId | None]
     seat: Open[SeatId | None]
     link: Open[LinkId | None]
+    patient: Open[PatientId | None] = None
+    user: Open[UserId | None] = None  # who was acted upon
+    about: Open[str | None] = None  # the id of anything else that was
     address: Private[str | None]  # an IP address is personal data
 
 
@@ -59,20 +70,28 @@ def record(
     visit: VisitId | None = None,
     seat: SeatId | None = None,
     link: LinkId | None = None,
+    patient: PatientId | None = None,
+    user: UserId | None = None,
+    about: str | None = None,
     outcome: Outcome = "done",
 ) -> Insert:
-    """Return the write that belongs into the transact of the act; `seat` and `link` are what was acted upon."""
+    """Return the write that belongs into the transact of the act; the ids given are what was acted upon."""
     made = Record(
         id=AuditId(new_id("aud", now)),
         clinic=clinic,
         at=now,
         actor_kind=actor.kind,
         actor=actor.id,
+        session=actor.session,
+        grant=actor.grant,
         action=str(action),
         outcome=outcome,
         visit=visit,
         seat=seat,
         link=link,
+        patient=patient,
+        user=user,
+        about=about,
         address=actor.address,
     )
     return Insert(COLLECTION, made.id, documents.encode(made))

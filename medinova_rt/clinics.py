@@ -17,9 +17,11 @@ class Clinic(Struct, frozen=True, kw_only=True):
     clinic: Open[ClinicId]  # itself: every document names its clinic
     schema: Open[int] = SCHEMA
     name: Open[str]  # what patients are shown
+    second_factor: Open[bool] = True  # whether the roles of its staff need one
 
 
-DEMO = Clinic(id=ClinicId("cli-demo"), clinic=ClinicId("cli-demo"), name="Demo Clinic")
+DEMO = Clinic(id=ClinicId("cli-demo"), clinic=ClinicId("cli-demo"), name="Demo Clinic", second_factor=False)
+PLATFORM = ClinicId("cli-platform")  # of what belongs to no clinic: users, their sessions, the platform's operators
 
 
 class Clinics:

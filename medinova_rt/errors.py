@@ -6,8 +6,10 @@ DomainError
 │   ├── LinkExpired   link-expired     a join link of ours, shown after its time
 │   └── LinkRevoked   link-revoked     a join link of ours, or what came of it, withdrawn by the clinic
 ├── Forbidden         forbidden        known, but may not do this
+│   └── ProveAgain    prove-again      may, once they have shown again that it is them
 ├── NotFound          not-found        no such thing, or none the caller may know of
 ├── Conflict          conflict         somebody else changed it first; read again
+│   └── Changed       changed          it is no longer the version that the caller had read
 ├── WrongState        wrong-state      the thing's state has no such move
 ├── LimitReached      limit-reached    a stated bound is full
 ├── TooFast           too-fast         more often than allowed; carries retry_after_s
@@ -49,12 +51,20 @@ class Forbidden(DomainError):
     code = "forbidden"
 
 
+class ProveAgain(Forbidden):
+    code = "prove-again"
+
+
 class NotFound(DomainError):
     code = "not-found"
 
 
 class Conflict(DomainError):
     code = "conflict"
+
+
+class Changed(Conflict):
+    code = "changed"
 
 
 class WrongState(DomainError):

@@ -22,7 +22,7 @@ from api import call, caller, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import audit, clinics, entrance, jobs, visits
+from medinova_rt import audit, clinics, entrance, grants, jobs, visits
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import Settings
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 WEB = Path(__file__).resolve().parents[1] / "web"
 DATABASE = "medinova.db"
 KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
-FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS)
+FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS, *grants.FINDS)
 
 JOBS = web.AppKey("jobs", Jobs)
 PLANE = web.AppKey("plane", MediaPlane)

@@ -116,7 +116,7 @@ def admit(visit: Visit, seat: SeatId, now: datetime) -> Visit:
 
 def thing(visit: Visit | None, seat: SeatId | None = None) -> Thing:
     """What `access.guard` is asked about; for a visit that was not found, a thing that nobody may know of."""
-    return Thing() if visit is None else Thing(visit.clinic, visit.id, seat)
+    return Thing() if visit is None else Thing(visit.clinic, visit.id, seat, "visit")
 
 
 class Visits:
@@ -254,7 +254,7 @@ class Visits:
         system = System()
 
         def decide(visit: Visit) -> tuple[Visit, Insert | None]:
-            access.require(system, Action.VISIT_EXPIRE, thing(visit))
+            access.require(system, Action.VISIT_EXPIRE, thing(visit), now)
             if visit.state in OVER:
                 return visit, None
             return step(visit, Event.EXPIRE, now), _record(system, Action.VISIT_EXPIRE, visit, now)

@@ -183,7 +183,7 @@ class Hub:
         if room and hello.resume:
             if left := room.find(knock.seat, hello.resume):
                 assert isinstance(left, Participant)
-                access.require(left.holder, action, _own_seat(left.holder))
+                access.require(left.holder, action, _own_seat(left.holder), self._desk.clock())
                 self._entries.take(left.holder.seat, self.wheel.now)
                 left.attach(socket)
                 self.counters.add("signaling.resumed")
@@ -240,7 +240,7 @@ class Hub:
 
 
 def _own_seat(who: SeatHolder) -> access.Thing:
-    return access.Thing(who.clinic, who.visit, who.seat)
+    return access.Thing(who.clinic, who.visit, who.seat, "visit")
 
 
 def _fits(grant: Grant, knock: Knock) -> None:

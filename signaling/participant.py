@@ -185,7 +185,7 @@ class Participant:
     async def _hear(self, message: ClientMessage) -> None:
         action = session.ACTIONS[type(message)]
         seat = message.seat if isinstance(message, Admit) else self.holder.seat
-        thing = access.Thing(self.holder.clinic, self.holder.visit, seat)
+        thing = access.Thing(self.holder.clinic, self.holder.visit, seat, "visit")
         try:
             await access.guard(self._desk.store, self.holder, action, thing, self._desk.clock())
             await self._perform(self._session.receive(message))

@@ -28,11 +28,29 @@ def transitions(start: S, table: Mapping[tuple[S, E], S]) -> str:
 
 
 GRANTED = {
-    "the clinic's own systems, by service key": access.SERVICE,
-    "a clinician of the same visit": access.CLINICIAN,
-    "whoever holds the seat": access.HOLDER,
+    "the clinic's own systems": access.SERVICE,
     "the server itself": access.SYSTEM,
+    "everybody in the visit": access.IN_VISIT,
+    "a clinician of the same visit": access.LEADING,
+    "whoever holds the seat": access.HOLDER,
+    "the user themselves": access.USER,
+    "the user themselves, before their second factor": access.HALF,
+    "an operator of the platform": access.OPERATOR,
+    "the clinic's staff": access.STAFF,
+    "a clinician who treats the patient, or has emergency access": access.TREATING,
+    "the clinic's clinicians": access.CLINICIAN,
+    "the clinic's front desk": access.DESK,
+    "the clinic's billing": access.BILLING,
+    "the clinic's administrators": access.ADMIN,
+    "the patient": access.PATIENT,
+    "whoever acts for the patient": access.ACTING,
 }
+
+
+def _said(grants: access.Grants) -> list[str]:
+    """The fewest words that name them: what a wider one covers is not said again."""
+    fitting = {words: some for words, some in GRANTED.items() if some <= grants}
+    return [words for words, some in fitting.items() if not any(some < other for other in fitting.values())]
 
 
 def permissions() -> str:
@@ -43,7 +61,7 @@ def permissions() -> str:
         if grants == access.ANYONE:
             said = ["anyone"]
         else:
-            said = [words for words, some in GRANTED.items() if some <= grants]
+            said = _said(grants)
             assert grants == frozenset().union(*(GRANTED[words] for words in said)), f"{action} is granted in pieces"
         rows.append(f"| `{action}` | {'; '.join(said)} |")
     return "\n".join(rows) + "\n"

@@ -20,11 +20,16 @@ def test_a_record_says_who_did_what_to_what_when_and_from_where() -> None:
         "at": "2026-11-24T10:00:00.000000Z",
         "actor_kind": "patient",
         "actor": "sea-1",
+        "session": None,
+        "grant": None,
         "action": "visit.join",
         "outcome": "done",
         "visit": "vis-1",
         "seat": "sea-1",
         "link": "lnk-1",
+        "patient": None,
+        "user": None,
+        "about": None,
         "address": "192.0.2.1",
     }
 

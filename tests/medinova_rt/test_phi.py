@@ -40,7 +40,14 @@ def test_these_are_private() -> None:
         for field, mark in marks(kind).items()
         if mark is not Mark.OPEN and kind is not Entry
     }
-    assert private == {"Seat.name", "ChatLine.text", "Record.address", "Draft.to", "Draft.parameters"}
+    assert private == {
+        "Seat.name",
+        "ChatLine.text",
+        "Record.address",
+        "Grant.reason",
+        "Draft.to",
+        "Draft.parameters",
+    }
 
 
 class Good(msgspec.Struct):

@@ -390,4 +390,4 @@ async def test_nobody_writes_before_being_let_in(held: Visits, visit: Visit) -> 
 @pytest.mark.parametrize("seat", [None, SeatId("sea-1")])
 def test_a_thing_is_what_guard_is_asked_about(seat: SeatId | None) -> None:
     assert thing(None, seat) == Thing()
-    assert thing(plain(State.LIVE), seat) == Thing(CLINIC, VisitId("vis-1"), seat)
+    assert thing(plain(State.LIVE), seat) == Thing(CLINIC, VisitId("vis-1"), seat, "visit")
