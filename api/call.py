@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
-from medinova_rt.access import Principal
+from api import conditions
+from medinova_rt.access import Principal, Thing
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
@@ -58,9 +59,12 @@ class Call(Generic[B]):
     """One request that was authenticated, authorised and decoded."""
 
     app: web.Application
-    principal: Principal
+    principal: Principal  # as `access.guard` returned it: by which role it acts
+    thing: Thing  # as it stood when access was asked
     path: Mapping[str, str]
     body: B
+    query: Any  # the route's `query` Struct, or None
+    expected: int | None  # the version of `If-Match`; None: `*`, or the route wants none. Pass it to `changes.change`
     now: datetime
     request: web.Request
 
@@ -72,16 +76,22 @@ class Reply:
     content: Struct | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int | None = None  # only where it differs from the route's
+    etag: int | None = None  # the version of the document that `content` shows, and that a change has to name
 
-    def response(self, status: int) -> web.Response:
+    def response(self, status: int, *, is_read: bool = False) -> web.Response:
+        """Whatever is read has an `ETag`, also without a version; what was changed has one by its version."""
         if self.content is None:
             return web.Response(status=self.status or status, headers=self.headers)
+        body = msgspec.json.encode(self.content)
+        headers = dict(self.headers)
+        if self.etag is not None or is_read:
+            headers[hdrs.ETAG] = conditions.tag(self.etag, body)
         return web.Response(
             status=self.status or status,
-            body=msgspec.json.encode(self.content),
+            body=body,
             content_type="application/json",
             charset="utf-8",
-            headers=self.headers,
+            headers=headers,
         )
 
 

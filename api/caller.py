@@ -6,23 +6,11 @@ from datetime import datetime
 from aiohttp import web
 
 from api.call import LINKS, SERVICE_CLINIC, SERVICE_KEY, SETTINGS, VISITS
+from api.forwarded import address
 from medinova_rt.access import Principal, Service, Stranger
 from medinova_rt.entrance import holder
 from medinova_rt.errors import NotAuthenticated
 from medinova_rt.ids import VisitId
-
-
-def address(request: web.Request) -> str:
-    """Return the address of the browser, or of whoever cannot prove to be only its proxy.
-
-    Of `X-Forwarded-For` only what known proxies appended counts: the rightmost entry that is not one of them.
-    """
-    proxies = set(filter(None, request.app[SETTINGS].proxies.split(",")))
-    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
-    nearest = request.remote or "unknown"
-    while nearest in proxies and hops:
-        nearest = hops.pop()
-    return nearest
 
 
 async def authenticate(request: web.Request, now: datetime) -> Principal:

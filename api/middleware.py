@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from api import pages, problems
+from api import limits, pages, problems
 from api.call import COUNTERS, REQUEST_ID, SETTINGS
 from medinova_rt.config import Settings
 from medinova_rt.errors import DomainError, NotFound
@@ -91,6 +91,7 @@ def harden(app: web.Application, settings: Settings) -> None:
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
+        response.headers.update(limits.fields(request))
         if REQUEST_ID in request:
             response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
 

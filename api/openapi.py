@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from api import repeating
 from api.problems import MEDIA_TYPE, TABLE, Problem
-from api.route import Route
+from api.route import Repeat, Route
 from medinova_rt.access import Role
 from medinova_rt.errors import DomainError
 
 Json = dict[str, Any]
+Known = dict[Any, Json]  # how a Struct is referred to
 
 SECURITY_SCHEMES: Json = {
     "service": {"type": "http", "scheme": "bearer", "description": "The service key of the clinic's own systems."},
@@ -28,16 +30,55 @@ HEADERS: Json = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+    "ETag": {
+        "description": "Which version this is: for `If-Match`, and for `If-None-Match` when reading again.",
+        "schema": {"type": "string", "pattern": '^"([0-9]+-)?[0-9a-f]{16}"$'},
+    },
+    "Link": {"description": 'The next page, as `rel="next"` (RFC 8288).', "schema": {"type": "string"}},
+    "RateLimit": {
+        "description": "What is left of each limit (draft-ietf-httpapi-ratelimit-headers).",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {"description": "The limits that counted the request.", "schema": {"type": "string"}},
+    "Deprecation": {"description": "Since when (RFC 9745).", "schema": {"type": "string"}},
+    "Sunset": {"description": "From when on it may be gone (RFC 8594).", "schema": {"type": "string"}},
+}
+PARAMETERS: Json = {
+    "IdempotencyKey": {
+        "name": repeating.HEADER,
+        "in": "header",
+        "description": "A text of your own for this act: the same request again gets the same answer, for 24 hours.",
+        "schema": {"type": "string", "pattern": repeating.PATTERN, "maxLength": 130},
+        "example": '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "required": True,
+        "description": "The `ETag` of the version that you have seen, or `*` for whichever there is.",
+        "schema": {"type": "string", "pattern": r'^(\*|"[1-9][0-9]{0,17}-[0-9a-f]{16}")$'},
+        "example": "*",
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` of what you have: 304 if it is still that.",
+        "schema": {"type": "string", "pattern": '^"([0-9]+-)?[0-9a-f]{16}"$'},
+    },
 }
 
 
 def document(routes: Sequence[Route], *, version: str, public_url: str) -> Json:
     documented = [route for route in routes if route.tag != "pages"]
     structs = [kind for route in documented for kind in (route.request, route.response, *route.also.values()) if kind]
-    _, schemas = msgspec.json.schema_components([*structs, Problem], ref_template="#/components/schemas/{name}")
+    references, schemas = msgspec.json.schema_components(
+        [*structs, Problem], ref_template="#/components/schemas/{name}"
+    )
+    known = dict(zip([*structs, Problem], references, strict=True))
     paths: Json = {}
     for route in documented:
-        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, known)
+    required = {**PARAMETERS["IdempotencyKey"], "required": True}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -50,7 +91,12 @@ def document(routes: Sequence[Route], *, version: str, public_url: str) -> Json:
         "servers": [{"url": public_url}],
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in documented)],
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": SECURITY_SCHEMES, "headers": HEADERS},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": SECURITY_SCHEMES,
+            "headers": HEADERS,
+            "parameters": {**PARAMETERS, "RequiredIdempotencyKey": required},
+        },
     }
 
 
@@ -65,37 +111,79 @@ def security(route: Route) -> list[str]:
     return ["service"] * route.admits("service") + ["seat"] * by_seat
 
 
-def _operation(route: Route) -> Json:
+def _operation(route: Route, known: Known) -> Json:
     operation: Json = {
         "operationId": route.operation,
         "tags": [route.tag],
         "summary": route.summary,
         "description": inspect.getdoc(route.handler) or route.summary,
         "security": [{scheme: []} for scheme in security(route)],
-        "responses": {str(route.status): _success(route), **_failures(route)},
+        "responses": {str(route.status): _success(route, known), **_failures(route)},
     }
     for status, kind in route.also.items():
         answer = operation["responses"].setdefault(str(status), {"description": route.summary, "content": {}})
-        answer["content"]["application/json"] = {"schema": _ref(kind.__name__)}
-    if route.parameters:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
-        ]
+        answer["content"]["application/json"] = {"schema": known[kind]}
+    if route.is_safe and route.response and route.is_api:
+        operation["responses"]["304"] = {"description": "It is still what you have.", "headers": _headers("ETag")}
+    if parameters := _parameters(route):
+        operation["parameters"] = parameters
     if route.request:
-        content = {"application/json": {"schema": _ref(route.request.__name__)}}
+        content = {route.media_type: {"schema": known[route.request]}}
         operation["requestBody"] = {"required": True, "content": content}
+    if route.deprecated:
+        operation["deprecated"] = True
     return operation
 
 
-def _success(route: Route) -> Json:
+def _parameters(route: Route) -> list[Json]:
+    found: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
+    ]
+    if route.query:
+        _, schemas = msgspec.json.schema_components([route.query])
+        schema = schemas[route.query.__name__]
+        needed = schema.get("required", [])
+        for name, kind in schema["properties"].items():
+            about = {"description": kind.pop("description")} if "description" in kind else {}
+            found.append({"name": name, "in": "query", "required": name in needed, **about, "schema": _plain(kind)})
+    if route.repeats is not Repeat.NEVER:
+        required = "Required" if route.repeats is Repeat.REQUIRED else ""
+        found.append({"$ref": f"#/components/parameters/{required}IdempotencyKey"})
+    if route.precondition:
+        found.append({"$ref": "#/components/parameters/IfMatch"})
+    if route.is_safe and route.response and route.is_api:
+        found.append({"$ref": "#/components/parameters/IfNoneMatch"})
+    return found
+
+
+def _plain(kind: Json) -> Json:
+    """Return the schema of a parameter: absent is absent, there is no null in a query."""
+    if kind.get("default", "") is None:
+        kind = {name: value for name, value in kind.items() if name != "default"}
+    if "anyOf" in kind:
+        choices = [each for each in kind["anyOf"] if each != {"type": "null"}]
+        rest = {name: value for name, value in kind.items() if name != "anyOf"}
+        return {**choices[0], **rest} if len(choices) == 1 else {**rest, "anyOf": choices}
+    return kind
+
+
+def _headers(*names: str) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _success(route: Route, known: Known) -> Json:
     answer: Json = {"description": route.summary}
     if route.response:
-        answer["content"] = {"application/json": {"schema": _ref(route.response.__name__)}}
+        answer["content"] = {"application/json": {"schema": known[route.response]}}
     elif route.status != 204:
         kind = "object" if route.produces == "application/json" else "string"
         answer["content"] = {route.produces: {"schema": {"type": kind}}}
-    if route.status == 201:
-        answer["headers"] = {"Location": {"$ref": "#/components/headers/Location"}}
+    names = ["RateLimit", "RateLimit-Policy"]
+    names += ["Location"] * (route.status == 201)
+    names += ["ETag"] * (route.is_api and route.is_safe and route.response is not None)
+    names += ["Link"] * (route.query is not None and "cursor" in route.query.__struct_fields__)
+    names += ["Deprecation"] * (route.deprecated is not None) + ["Sunset"] * (route.sunset is not None)
+    answer["headers"] = _headers(*names)
     return answer
 
 
@@ -115,7 +203,7 @@ def _failure(status: int, kinds: list[type[DomainError]]) -> Json:
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
     if status in (429, 503):
-        failure["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
+        failure["headers"] = _headers("Retry-After")
     return failure
 
 

@@ -28,8 +28,42 @@ class TooLarge(DomainError):
     code = "too-large"
 
 
+class TooSlow(DomainError):
+    code = "too-slow"
+
+
+class NotAcceptable(DomainError):
+    code = "not-acceptable"
+
+
 class WrongMediaType(DomainError):
+    """Carries the media type to send instead."""
+
     code = "wrong-media-type"
+
+    def __init__(self, text: str, accepted: str = "application/json") -> None:
+        super().__init__(text)
+        self.accepted = accepted
+
+
+class PreconditionRequired(DomainError):
+    code = "precondition-required"
+
+
+class RepeatKeyWrong(DomainError):
+    code = "idempotency-key"
+
+
+class RepeatDiffers(DomainError):
+    code = "idempotency-mismatch"
+
+
+class RepeatRunning(DomainError):
+    code = "idempotency-running"
+
+
+class RepeatUnanswered(DomainError):
+    code = "idempotency-unanswered"
 
 
 class CrossOrigin(DomainError):
@@ -44,6 +78,7 @@ class Row:
 
 TABLE: Mapping[type[DomainError], Row] = {
     errors.BadInput: Row(400, "The request makes no sense here"),
+    RepeatKeyWrong: Row(400, "The Idempotency-Key is missing or malformed"),
     errors.NotAuthenticated: Row(401, "No valid credential"),
     errors.LinkExpired: Row(401, "The link has expired"),
     errors.LinkRevoked: Row(401, "The link was withdrawn"),
@@ -52,12 +87,18 @@ TABLE: Mapping[type[DomainError], Row] = {
     CrossOrigin: Row(403, "Sent by another site"),
     errors.NotFound: Row(404, "No such thing"),
     WrongMethod: Row(405, "Wrong method"),
+    NotAcceptable: Row(406, "No such form of the answer"),
+    TooSlow: Row(408, "The request took too long to come in"),
+    RepeatRunning: Row(409, "The same request is still running"),
+    RepeatUnanswered: Row(409, "Done before, and the answer was lost"),
     errors.Conflict: Row(409, "Changed by somebody else first"),
     errors.WrongState: Row(409, "Not possible in this state"),
     errors.LimitReached: Row(409, "A limit is reached"),
     errors.Changed: Row(412, "Changed since it was read"),
     TooLarge: Row(413, "The request is too large"),
     WrongMediaType: Row(415, "Wrong media type"),
+    RepeatDiffers: Row(422, "The key was used for another request"),
+    PreconditionRequired: Row(428, "If-Match is missing"),
     errors.TooFast: Row(429, "Too many requests"),
     DomainError: Row(500, "Something went wrong on our side"),
     errors.Unavailable: Row(503, "Not available now"),
@@ -124,10 +165,16 @@ def from_http(refusal: web.HTTPException) -> DomainError:
             return internal()
 
 
-def from_schema(fault: msgspec.ValidationError) -> errors.BadInput:
-    """Return what the decoder found, without repeating anything that was sent."""
+def from_schema(fault: msgspec.ValidationError, where: str = "") -> errors.BadInput:
+    """Return what the decoder found, without repeating anything that was sent.
+
+    `where` names a place that has no JSON Pointers, e.g. "query ": its parameter is named in the text then.
+    """
     text, _, path = str(fault).partition(" - at `")
     pointer = "/".join(["", *re.findall(r"[^.\[\]$`]+", path)])
+    if where:
+        name = pointer.removeprefix("/")
+        return errors.BadInput(f"The {where}parameter {name} does not fit." if name else f"The {where}does not fit.")
     match text:
         case _ if text.startswith(("Expected", "Object missing")):
             return errors.BadInput(f"{text.replace('`', '')}.", pointer)
@@ -141,6 +188,10 @@ def _headers(error: DomainError) -> dict[str, str]:
     match error:
         case errors.NotAuthenticated():
             return {"WWW-Authenticate": 'Bearer realm="MediNova RT"'}
+        case WrongMediaType():
+            return {"Accept": error.accepted}
+        case RepeatRunning():
+            return {"Retry-After": str(BUSY_RETRY_S)}
         case errors.TooFast():
             return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
         case errors.Unavailable() if not error.permanent:

@@ -1,31 +1,43 @@
-"""One row of the route table, and the one place where every request is authenticated, authorised and decoded."""
+"""One row of the route table, and the one order in which every request is answered.
+
+    size 413 → sign-in 401 → limits 429 → may it be seen? 404, may it be done? 403 → was it done before? (replay, 409,
+    422, 400) → is it what the caller saw? 428, 412 → 406, 415, 400, 422 → the handler, and with it state 409
+
+Each step is asked once, here, so that no handler can forget one. What the order buys: nobody unknown learns what is
+there, nobody without a right learns its version or what would fit, and a repeated request gets its answer though the
+version has moved on. tests/api/test_order.py sends every route what is wrong in each step and in all after it.
+"""
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
+from typing import Any
 
-import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 from msgspec import Struct
 
-from api import caller, problems
-from api.call import CLOCK, SERVICE_CLINIC, STORE, VISITS, AnyCall, Call, Reply
-from medinova_rt import access, errors, visits
-from medinova_rt.access import NOWHERE, Action, Principal, SeatHolder, Stranger, Thing
-from medinova_rt.errors import BadInput, DomainError, NotFound, Unavailable
-from medinova_rt.ids import SeatId, VisitId
-from medinova_rt.operations.limit import Limit
-from medinova_rt.operations.network import network
+from api import bodies, caller, conditions, deprecation, forwarded, problems, repeating, things
+from api.call import CLOCK, STORE, AnyCall, Call, Reply
+from api.limits import LIMITS
+from medinova_rt import access, errors
+from medinova_rt.access import NOWHERE, Action, Principal, Stranger, Thing
+from medinova_rt.errors import BadInput, DomainError, NotAuthenticated, NotFound, Unavailable
 
 TIME_LIMIT_S = 10.0
-MAX_BODY_BYTES = 64 * 1024
-
-STRANGERS = web.AppKey("strangers", Limit)  # by network
-HOLDERS = web.AppKey("holders", Limit)  # by seat: each try leaves an audit record
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[AnyCall], Awaitable[Reply | web.StreamResponse]]
+
+
+class Repeat(Enum):
+    """Whether `Idempotency-Key` is looked at."""
+
+    NEVER = "never"  # what reads; sign-in, tokens, tickets: an answer with a secret in it is not kept
+    ALLOWED = "allowed"
+    REQUIRED = "required"  # where a repeat would make a second thing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +50,21 @@ class Route:
     summary: str
     tag: str
     status: int = 200
-    request: type[Struct] | None = None
+    request: type[Struct] | None = None  # of a PATCH: what is absent is `msgspec.UNSET` (RFC 7396)
+    form: bool = False  # the body is a form instead of JSON
+    query: type[Struct] | None = None
     response: type[Struct] | None = None
     also: Mapping[int, type[Struct]] = field(default_factory=dict)  # answers of other statuses that are no problems
     produces: str = "application/json"  # of an answer that is not a `response`
     errors: tuple[type[DomainError], ...] = ()  # those of its own; `problems` adds what any route of its kind may raise
-    limited: bool = False  # strangers may only try so often
+    about: str = (
+        ""  # the loader (`things.LOADERS`) of what is acted on, where it is not named by the path's last parameter
+    )
+    repeat: Repeat | None = None  # None: as the method says
+    precondition: bool = False  # `If-Match` is mandatory: an existing object is changed
+    guessable: bool = False  # a stranger's 401 counts against their network, and too many of them are 429
+    deprecated: datetime | None = None  # since when (RFC 9745)
+    sunset: datetime | None = None  # from when on it may be gone (RFC 8594)
 
     @property
     def template(self) -> str:
@@ -63,72 +84,108 @@ class Route:
         return access.may(Stranger(), self.action, NOWHERE)
 
     @property
+    def is_safe(self) -> bool:
+        return self.method in SAFE_METHODS
+
+    @property
     def is_seated(self) -> bool:
         """Whether a seat's cookie is looked for."""
         return "seat" in self.parameters and not self.is_public
 
     @property
+    def is_api(self) -> bool:
+        return self.path.startswith("/v1/")
+
+    @property
+    def repeats(self) -> Repeat:
+        """A stranger's request is bound to nobody, so its answer is kept for nobody."""
+        if self.is_safe or self.is_public:
+            return Repeat.NEVER
+        return Repeat.ALLOWED if self.repeat is None else self.repeat
+
+    @property
+    def thing(self) -> str:
+        """The name of the loader of what is acted on."""
+        return self.about or (self.parameters[-1] if self.parameters else "me")
+
+    @property
+    def media_type(self) -> str:
+        """Of the request's body."""
+        if self.form:
+            return bodies.FORM
+        return bodies.MERGE_PATCH if self.method == "PATCH" else bodies.JSON
+
+    @property
     def problems(self) -> list[type[DomainError]]:
         """Every error that the route can answer with, by status."""
-        possible = {*self.errors, DomainError, Unavailable}
+        possible = {*self.errors, DomainError, Unavailable, errors.TooFast, problems.TooLarge, problems.TooSlow}
+        if self.is_api:
+            possible |= {BadInput, problems.NotAcceptable}
         if self.request:
-            possible |= {BadInput, problems.TooLarge, problems.WrongMediaType}
+            possible |= {BadInput, problems.WrongMediaType}
         if not self.is_public:
-            possible |= {errors.NotAuthenticated, errors.Forbidden}
+            possible |= {NotAuthenticated, errors.Forbidden}
         if self.parameters:
             possible |= {NotFound}
-        if self.method not in ("GET", "HEAD"):
+        if not self.is_safe:
             possible |= {problems.CrossOrigin}
         if self.is_seated:
             possible |= {errors.LinkRevoked}
-        if self.limited or self.is_seated:
-            possible |= {errors.TooFast}
+        if self.guessable:
+            possible |= {NotAuthenticated}
+        if self.repeats is not Repeat.NEVER:
+            possible |= repeating.PROBLEMS
+        if self.precondition:
+            possible |= {problems.PreconditionRequired, errors.Changed, errors.Conflict}
         return sorted(possible, key=lambda kind: (problems.TABLE[kind].status, kind.code))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         try:
             async with asyncio.timeout(TIME_LIMIT_S):
-                reply = await self._answer(request)
+                response = await self._answer(request)
         except TimeoutError:
             raise Unavailable("This took too long; try again.") from None
-        return reply.response(self.status) if isinstance(reply, Reply) else reply
+        deprecation.mark(response, self.deprecated, self.sunset)
+        return response
 
-    async def _answer(self, request: web.Request) -> Reply | web.StreamResponse:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         now = request.app[CLOCK]()
-        if self.limited:
-            request.app[STRANGERS].take(network(caller.address(request)), asyncio.get_running_loop().time())
-        principal = Stranger(caller.address(request)) if self.is_public else await self._admit(request, now)
-        body = await _decode(request, self.request) if self.request else None
-        return await self.handler(Call(request.app, principal, request.match_info, body, now, request))
+        data = await bodies.read(request)
+        principal, thing = await self._admit(request, now)
+        kept = await repeating.look(request, self.repeats, principal, data, now)
+        if isinstance(kept, web.Response):
+            return kept
+        expected = conditions.expected(request, thing.version) if self.precondition else None
+        if self.is_api:
+            bodies.check_accepts(request, self.produces)
+        body = bodies.decode(request, data, self.request, self.media_type) if self.request else None
+        query = bodies.decode_query(request, self.query) if self.is_api else None
+        call = Call(request.app, principal, thing, request.match_info, body, query, expected, now, request)
+        return await repeating.run(kept, lambda: self._handle(call), now)
 
-    async def _admit(self, request: web.Request, now: datetime) -> Principal:
-        """Ask `access.guard`, once, for everything that is not for everyone."""
+    async def _admit(self, request: web.Request, now: datetime) -> tuple[Principal, Thing]:
+        """Return who it is and what the path names, when that may be seen and this be done to it."""
+        limits = request.app[LIMITS]
+        if self.is_public:
+            limits.stranger(request, guessable=self.guessable)
+            return Stranger(forwarded.address(request)), NOWHERE
         principal = await caller.authenticate(request, now)
-        if isinstance(principal, SeatHolder):
-            request.app[HOLDERS].take(principal.seat, asyncio.get_running_loop().time())
-        thing = NOWHERE if isinstance(principal, Stranger) else await _thing(request)
-        await access.guard(request.app[STORE], principal, self.action, thing, now)
-        return principal
+        if isinstance(principal, Stranger):
+            raise NotAuthenticated("sign in or open your link first")
+        limits.caller(request, principal)
+        thing = await things.load(request, principal, self.thing)
+        limits.clinic(request, principal, thing)
+        return await access.guard(request.app[STORE], principal, self.action, thing, now), thing
 
-
-async def _thing(request: web.Request) -> Thing:
-    """Return what the path names; without a visit in it, the clinic itself."""
-    if "visit" not in request.match_info:
-        return Thing(request.app[SERVICE_CLINIC])
-    visit = await request.app[VISITS].find(VisitId(request.match_info["visit"]))
-    seat = request.match_info.get("seat")
-    return visits.thing(visit, SeatId(seat) if seat else None)
-
-
-async def _decode(request: web.Request, kind: type[Struct]) -> Struct:
-    if request.content_type != "application/json":
-        raise problems.WrongMediaType("Send JSON, as application/json.")
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-        raise problems.WrongMediaType("Send the body uncompressed.")
-    data = await request.read()
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.ValidationError as fault:
-        raise problems.from_schema(fault) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        raise BadInput("The body is not JSON.") from None
+    async def _handle(self, call: Call[Any]) -> web.StreamResponse:
+        try:
+            reply = await self.handler(call)
+        except NotAuthenticated:
+            if self.guessable:
+                call.app[LIMITS].failed(call.request)
+            raise
+        if not isinstance(reply, Reply):
+            return reply
+        is_read = self.is_safe and self.is_api
+        response = reply.response(self.status, is_read=is_read)
+        return conditions.not_modified(call.request, response) if is_read else response

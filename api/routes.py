@@ -9,20 +9,17 @@ import msgspec
 from aiohttp import web
 
 from api import health, links, openapi, pages, reference, seats, visits
+from api.bodies import MAX_BODY_BYTES
 from api.call import HEALTH, SETTINGS, Call
+from api.limits import LIMITS, Limits
 from api.middleware import explain, harden, observe, refuse_other_sites
-from api.route import HOLDERS, MAX_BODY_BYTES, STRANGERS, Route
+from api.route import Route
 from medinova_rt.access import Action
 from medinova_rt.config import Settings
 from medinova_rt.errors import Conflict, LimitReached, LinkExpired, LinkRevoked, NotAuthenticated, WrongState
 from medinova_rt.operations.health import Readiness
-from medinova_rt.operations.limit import Limit
 
 MIDDLEWARES = (observe, explain, refuse_other_sites)  # outermost first
-
-# so many at once, then one each so many seconds; a page may try a few times when the network is bad
-EXCHANGES = (30, 2.0)  # by one network: whole households and clinics share it
-SEAT_CALLS = (30, 2.0)  # by one seat
 
 
 async def openapi_json(call: Call[None]) -> web.Response:
@@ -132,7 +129,7 @@ ROUTES: tuple[Route, ...] = (
         request=links.Exchange,
         response=links.Admission,
         errors=(LinkExpired, LinkRevoked, NotAuthenticated, WrongState),
-        limited=True,
+        guessable=True,
         summary="Exchange a join link",
         tag="links",
     ),
@@ -252,8 +249,7 @@ def _description(version: str, public_url: str) -> tuple[bytes, str]:
 def make_app(settings: Settings) -> web.Application:
     """Return an application that serves the table; its parts (`api.call`) are put in by whoever starts it."""
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY_BYTES)
-    app[STRANGERS] = Limit(*EXCHANGES)
-    app[HOLDERS] = Limit(*SEAT_CALLS)
+    app[LIMITS] = Limits()
     harden(app, settings)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.serve)

@@ -6,7 +6,7 @@ No message repeats a value, since some of them are secrets. docs/operations.md e
 
 import difflib
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -58,8 +58,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     proxies: Annotated[
         str,
         _about(
-            "Addresses of reverse proxies whose X-Forwarded-For is believed when strangers are counted.",
-            "IP addresses parted by commas",
+            "Addresses and networks of reverse proxies whose X-Forwarded-For is believed when strangers are counted.",
+            "IP addresses and networks like 10.0.0.0/8, parted by commas",
         ),
     ] = ""
     data: Annotated[str, _about("The folder for the database, keys and certificate.", "the path of a folder")] = "var"
@@ -198,11 +198,15 @@ def _addresses(value: str) -> str:
     return ",".join(addresses(value))
 
 
+def _networks(value: str) -> str:
+    return ",".join(str(ip_network(part.strip())) for part in value.split(",") if part.strip())
+
+
 _CHECKS = {
     "public_url": _public_url,
     "service_key": _key,
     "secret": _key,
-    "proxies": _addresses,
+    "proxies": _networks,
     "media_addresses": _addresses,
 }
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from api import call, caller, malformed, routes
+from api import call, forwarded, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
@@ -89,7 +89,9 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.WEB] = WEB
     app[JOBS], app[ENGINE], app[PLANE], app[HUB] = work, engine, plane, hub
 
-    websocket.mount(app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=caller.address)
+    websocket.mount(
+        app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=forwarded.address
+    )
     app.router.add_get("/asyncapi.json", _asyncapi)
     counters.include("media", plane.counters)
     counters.include("store", store.counters)

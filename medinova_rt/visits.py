@@ -13,12 +13,13 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from medinova_rt import access, audit, chat, documents, jobs
+from medinova_rt import access, audit, changes, chat, documents, jobs
 from medinova_rt.access import Action, Principal, Role, SeatHolder, Service, System, Thing
+from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, Conflict, LimitReached, NotFound, WrongState
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId, new_id
 from medinova_rt.phi import Open, Private
-from medinova_rt.ports import Find, Insert, Replace, Store, Write
+from medinova_rt.ports import Find, Insert, Replace, Store, Stored, Write
 
 VISITS = "visits"
 SCHEMA = 1
@@ -114,9 +115,9 @@ def admit(visit: Visit, seat: SeatId, now: datetime) -> Visit:
     return _with_seat(step(visit, Event.ADMIT, now), replace(visit.seat(seat), admitted=True))
 
 
-def thing(visit: Visit | None, seat: SeatId | None = None) -> Thing:
+def thing(visit: Visit | None, seat: SeatId | None = None, version: int | None = None) -> Thing:
     """What `access.guard` is asked about; for a visit that was not found, a thing that nobody may know of."""
-    return Thing() if visit is None else Thing(visit.clinic, visit.id, seat, "visit")
+    return Thing() if visit is None else Thing(visit.clinic, visit.id, seat, "visit", version=version)
 
 
 class Visits:
@@ -130,8 +131,12 @@ class Visits:
 
     async def find(self, id: VisitId) -> Visit | None:
         """The visit as it stands, for a transport that has yet to ask whether it may be seen; leaves no record."""
-        stored = await self._store.get(VISITS, id)
-        return None if stored is None else documents.decode(Visit, stored.document, SCHEMA, {})
+        found = await self.held(id)
+        return None if found is None else found.value
+
+    async def held(self, id: VisitId) -> Held[Visit] | None:
+        """The same, with its version."""
+        return await changes.held(self._store, VISITS, id, _read)
 
     async def create(
         self,
@@ -298,6 +303,10 @@ class Visits:
                 continue
             return after
         raise Conflict("others are changing this visit; try again")
+
+
+def _read(stored: Stored) -> Visit:
+    return documents.decode(Visit, stored.document, SCHEMA, {})
 
 
 def _seat(role: Role, name: str, expires_at: datetime, now: datetime, pointer: str) -> Seat:

@@ -9,6 +9,7 @@ from api import call
 from api.problems import TABLE
 from api.route import Route
 from api.routes import ROUTES, make_app
+from api.things import LOADERS
 from medinova_rt.config import load
 from medinova_rt.errors import DomainError, TooFast
 from tests.api.conftest import KEY, Door, token
@@ -42,7 +43,8 @@ async def test_every_error_of_a_route_is_answered_as_documented(
         def fail(*given: object, kind: type[DomainError] = kind) -> None:
             raise TooFast("x", 1) if kind is TooFast else kind("x")
 
-        monkeypatch.setattr("api.caller.address", fail)
+        for place in ("api.caller.address", "api.forwarded.address"):
+            monkeypatch.setattr(place, fail)
         answer = await door.ask(route.method, path)  # which compares it with the document
         assert answer.problem == (TABLE[kind].status, kind.code)
 
@@ -98,3 +100,8 @@ def test_every_route_and_problem_is_documented() -> None:
         assert any(f"`{route.method}`" in row and f"`{route.template}`" in row for row in rows), route.operation
     for kind, row in TABLE.items():
         assert any(line.startswith(f"| `{kind.code}` | {row.status} |") for line in rows), kind.code
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+def test_what_a_route_acts_on_has_a_loader(route: Route) -> None:
+    assert route.is_public or route.thing in LOADERS

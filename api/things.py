@@ -1,0 +1,80 @@
+"""What a route acts on: found by the deepest parameter of its path, before anybody asks whether it may be seen.
+
+A loader answers `Thing()` where there is no such thing, and for whatever its path says that isn't so (a seat of another
+visit): to the caller that is the same as a thing they may not know of, on the same way through the code. It leaves no
+record. Its `version` is what `If-Match` is compared with.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from api.call import CLINICS, VISITS
+from medinova_rt import visits
+from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
+from medinova_rt.errors import NotFound
+from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId
+
+Loader = Callable[[web.Request, Principal], Awaitable[Thing]]
+
+
+async def load(request: web.Request, principal: Principal, name: str) -> Thing:
+    """Return the thing by the loader of that name."""
+    return await LOADERS[name](request, principal)
+
+
+async def _me(request: web.Request, principal: Principal) -> Thing:
+    """The caller, or the clinic whose system calls."""
+    match principal:
+        case Person(user=user) | Half(user=user):
+            return Thing(kind="user", user=user)
+        case Service(clinic=clinic):
+            return Thing(clinic, kind="clinic")
+        case SeatHolder(clinic=clinic, visit=visit, seat=seat):
+            return Thing(clinic, visit, seat, "visit")
+        case _:
+            return NOWHERE
+
+
+async def _nowhere(request: web.Request, principal: Principal) -> Thing:
+    return NOWHERE
+
+
+async def _visit(request: web.Request, principal: Principal) -> Thing:
+    found = await request.app[VISITS].held(VisitId(request.match_info["visit"]))
+    return NOWHERE if found is None else visits.thing(found.value, version=found.version)
+
+
+async def _seat(request: web.Request, principal: Principal) -> Thing:
+    found = await request.app[VISITS].held(VisitId(request.match_info["visit"]))
+    seat = SeatId(request.match_info["seat"])
+    if found is None or not any(each.id == seat for each in found.value.seats):
+        return NOWHERE
+    return visits.thing(found.value, seat, found.version)
+
+
+async def _link(request: web.Request, principal: Principal) -> Thing:
+    found = await request.app[VISITS].held(VisitId(request.match_info["visit"]))
+    link = LinkId(request.match_info["link"])
+    for seat in found.value.seats if found else ():
+        if found and any(each.id == link for each in seat.links):
+            return visits.thing(found.value, seat.id, found.version)
+    return NOWHERE
+
+
+async def _clinic(request: web.Request, principal: Principal) -> Thing:
+    try:
+        clinic = await request.app[CLINICS].get(ClinicId(request.match_info["clinic"]))
+    except NotFound:
+        return NOWHERE
+    return Thing(clinic.id, kind="clinic")
+
+
+LOADERS: Mapping[str, Loader] = {
+    "me": _me,
+    "nowhere": _nowhere,
+    "visit": _visit,
+    "seat": _seat,
+    "link": _link,
+    "clinic": _clinic,
+}
