@@ -6,6 +6,9 @@ No message repeats a value, since some of them are secrets. docs/operations.md e
 
 import difflib
 from collections.abc import Mapping
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.utils import getaddresses
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -91,6 +94,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     secret: Annotated[
         str, _about("Signs links, cookies and tickets. Empty: made at first start in DATA/secret.key.", _KEY)
     ] = ""
+    mail_url: Annotated[
+        str,
+        _about(
+            "The server that takes letters: `smtp://` (STARTTLS) or `smtps://`, each with user and password. Empty: "
+            "letters are kept in the outbox, where an operator reads them.",
+            "an address like smtp://user:password@mail.example.org:587",
+        ),
+    ] = ""
+    mail_from: Annotated[
+        str, _about("Who letters come from; with MEDINOVA_MAIL_URL.", "an address, or `Name <address>`")
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         _about("The least severe log line that is written.", "debug, info, warning or error"),
@@ -102,7 +116,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 10.0
 
     def __repr__(self) -> str:
-        return f"Settings({self.public_url!r}, …)"  # two fields are secrets
+        return f"Settings({self.public_url!r}, …)"  # some fields are secrets
 
     def on_port(self, port: int, host: str = "localhost") -> "Settings":
         """Return the settings with the port really listened on, and a public URL of `host` if none was given."""
@@ -147,6 +161,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     )
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         raise SettingError("MEDINOVA_TLS_CERTIFICATE and MEDINOVA_TLS_KEY go together: set both or neither.")
+    if settings.mail_url and not settings.mail_from:
+        raise SettingError("MEDINOVA_MAIL_URL needs MEDINOVA_MAIL_FROM: who do letters come from?")
     return settings
 
 
@@ -194,6 +210,27 @@ def _key(value: str) -> str:
     return value
 
 
+def _mail_url(value: str) -> str:
+    parts = urlsplit(value)
+    is_bare = parts.path in ("", "/") and not parts.query and not parts.fragment and parts.port != 0
+    if parts.scheme not in ("smtp", "smtps") or not is_bare or not (parts.hostname or "").isascii():
+        raise ValueError("not the address of a mail server")
+    if not parts.hostname or bool(parts.username) != bool(parts.password):
+        raise ValueError("no host, or a user without a password")
+    return value
+
+
+def _mail_from(value: str) -> str:
+    try:
+        ((name, address),) = getaddresses([value])
+        whole = Address(name, addr_spec=address)
+    except (MessageError, IndexError):  # what it raises for an empty one depends on how it is empty
+        raise ValueError("no e-mail address") from None
+    if not value.isprintable() or not address.isascii() or not whole.username or not whole.domain:
+        raise ValueError("no e-mail address")
+    return value
+
+
 def _addresses(value: str) -> str:
     return ",".join(addresses(value))
 
@@ -206,6 +243,8 @@ _CHECKS = {
     "public_url": _public_url,
     "service_key": _key,
     "secret": _key,
+    "mail_url": _mail_url,
+    "mail_from": _mail_from,
     "proxies": _networks,
     "media_addresses": _addresses,
 }

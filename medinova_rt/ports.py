@@ -146,7 +146,9 @@ class Letter:
             raise ValueError("a subject is one line")
 
 
-_ADDRESS = re.compile(r"""[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,253}[a-zA-Z0-9])?""")
+_ATOM = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322 §3.2.3
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 
 
 class Notifier(Protocol):

@@ -36,22 +36,30 @@ class Health:
         self.media_port = 0
         self.media_addresses: tuple[str, ...] = ()
         self._parts: dict[str, Callable[[], Awaitable[object]]] = {}
+        self._spared: set[str] = set()
 
-    def add(self, part: str, check: Callable[[], Awaitable[object]]) -> None:
-        """Have `check` awaited at each question; anything it raises means that the part fails."""
+    def add(self, part: str, check: Callable[[], Awaitable[object]], *, spared: bool = False) -> None:
+        """Have `check` awaited at each question; anything it raises means that the part fails.
+
+        A part that can be `spared` for a while is shown as failing and leaves the server ready.
+        """
         self._parts[part] = check
+        if spared:
+            self._spared.add(part)
 
     async def readiness(self) -> Readiness:
-        works = await asyncio.gather(*(_works(check) for check in self._parts.values()))
+        answers = await asyncio.gather(*(_works(check) for check in self._parts.values()))
+        works = dict(zip(self._parts, answers, strict=True))
+        is_ready = all(ok for part, ok in works.items() if part not in self._spared)
         return Readiness(
-            status="failing" if self.phase == "ready" and not all(works) else self.phase,
+            status="failing" if self.phase == "ready" and not is_ready else self.phase,
             version=self.version,
             url=self.url,
             engine=self.engine,
             engine_why=self.engine_why,
             media_port=self.media_port,
             media_addresses=self.media_addresses,
-            parts={part: "ok" if ok else "failing" for part, ok in zip(self._parts, works, strict=True)},
+            parts={part: "ok" if ok else "failing" for part, ok in works.items()},
         )
 
 

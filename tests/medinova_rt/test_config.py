@@ -57,6 +57,22 @@ def test_an_unknown_name_stops_the_start_and_the_nearest_is_named(name: str, nea
         ("VIDEO_CODEC", "vp8"),
         ("SERVICE_KEY", "hush"),
         ("SECRET", "hush"),
+        ("MAIL_URL", "mail.example.org"),
+        ("MAIL_URL", "https://mail.example.org"),
+        ("MAIL_URL", "smtp://"),
+        ("MAIL_URL", "smtp://mail.example.org/hush"),
+        ("MAIL_URL", "smtp://mail.example.org?tls=hush"),
+        ("MAIL_URL", "smtp://hush@mail.example.org"),
+        ("MAIL_URL", "smtp://:hush@mail.example.org"),
+        ("MAIL_URL", "smtp://mail.example.org:99999"),
+        ("MAIL_URL", "smtp://mäil.example.org"),
+        ("MAIL_FROM", "hush"),
+        ("MAIL_FROM", "hush@"),
+        ("MAIL_FROM", "@example.org"),
+        ("MAIL_FROM", "hüsh@example.org"),
+        ("MAIL_FROM", "Clinic <hush"),
+        ("MAIL_FROM", "a@example.org\r\nBcc: hush@example.org"),
+        ("MAIL_FROM", "a@example.org, hush@example.org"),
         ("LOG_LEVEL", "verbose"),
         ("STOP_S", "0"),
         ("STOP_S", "nan"),
@@ -69,6 +85,20 @@ def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
     accepts = config.describe(f"MEDINOVA_{name}")[1]
     assert str(refused.value) == f"MEDINOVA_{name} must be {accepts}; see docs/operations.md."
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url", ["smtp://localhost", "smtps://u:p@mail.example.org", "smtp://a%40b.example:p%40%2F%3A@mail.example.org:2525"]
+)
+@pytest.mark.parametrize("sender", ["mail@example.org", "MediNova <mail@example.org>", '"Señal, S.L." <mail@e.org>'])
+def test_a_mail_server_and_who_letters_come_from(url: str, sender: str) -> None:
+    settings = load({"MEDINOVA_MAIL_URL": url, "MEDINOVA_MAIL_FROM": sender})
+    assert (settings.mail_url, settings.mail_from) == (url, sender)
+
+
+def test_a_mail_server_needs_to_know_who_letters_come_from() -> None:
+    with pytest.raises(SettingError, match=r"^MEDINOVA_MAIL_URL needs MEDINOVA_MAIL_FROM"):
+        load({"MEDINOVA_MAIL_URL": "smtp://hush:hush@mail.example.org"})
 
 
 def test_certificate_and_key_go_together() -> None:
@@ -118,7 +148,8 @@ def test_a_link_holds_its_token_in_the_fragment() -> None:
 
 def test_secrets_are_not_shown() -> None:
     key = "k" * 32
-    settings = load({"MEDINOVA_SECRET": key, "MEDINOVA_SERVICE_KEY": key})
+    mail = {"MEDINOVA_MAIL_URL": f"smtp://clinic:{key}@mail.example.org", "MEDINOVA_MAIL_FROM": "a@example.org"}
+    settings = load({"MEDINOVA_SECRET": key, "MEDINOVA_SERVICE_KEY": key, **mail})
     assert key not in repr(settings) + str(settings) + f"{settings}"
 
 

@@ -42,3 +42,12 @@ async def test_status(phase: Phase, parts: dict[str, object], status: str, monke
         part: "ok" if check is good else "failing" for part, check in parts.items()
     }
     assert said.parts == works
+
+
+async def test_a_part_that_can_be_spared_is_shown_and_leaves_the_server_ready() -> None:
+    asked = Health("1.2.3", "http://localhost")
+    asked.phase = "ready"
+    asked.add("store", good)
+    asked.add("mail", bad, spared=True)
+    said = await asked.readiness()
+    assert (said.status, said.parts) == ("ready", {"store": "ok", "mail": "failing"})

@@ -1,0 +1,78 @@
+"""The Notifier port without a mail server, the default: letters are kept in the store, where the operator reads them.
+
+The newest `KEPT` of the store are there; the oldest goes when another comes. Whoever may read them can use the codes
+and links in them, so this is for trying things out and for the first steps; a clinic that writes to people sets a mail
+server.
+"""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from medinova_rt import documents
+from medinova_rt.clinics import PLATFORM
+from medinova_rt.errors import Conflict
+from medinova_rt.ids import ClinicId, MailId
+from medinova_rt.phi import Open, Private
+from medinova_rt.ports import MAX_PAGE, MAX_TRANSACT_WRITES, Delete, Find, Insert, Letter, Store
+
+COLLECTION = "outbox"
+SCHEMA = 1
+BY_TIME = Find(COLLECTION, ordered_by="at")
+FINDS: tuple[Find, ...] = (BY_TIME,)
+KEPT = 200
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A letter that would have been sent."""
+
+    id: Open[MailId]
+    clinic: Open[ClinicId]
+    schema: Open[int] = SCHEMA
+    at: Open[datetime]
+    to: Private[str]
+    subject: Private[str]
+    text: Private[str]
+
+
+class OutboxNotifier:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def check(self) -> None:
+        """The store answers for itself."""
+
+    async def send(self, letter: Letter) -> None:
+        kept = Kept(
+            id=letter.id,
+            clinic=PLATFORM,
+            at=letter.written_at,
+            to=letter.to,
+            subject=letter.subject,
+            text=letter.text,
+        )
+        try:
+            await self._store.transact([Insert(COLLECTION, kept.id, documents.encode(kept))])
+        except Conflict:
+            return  # sent before
+        await self._let_go()
+
+    async def newest(self) -> list[Kept]:
+        """The letters that are kept, newest first."""
+        rows = (await self._store.find(BY_TIME, limit=MAX_PAGE)).rows
+        return [documents.decode(Kept, row.document, SCHEMA, {}) for row in reversed(rows[-KEPT:])]
+
+    async def _let_go(self) -> None:
+        rows = (await self._store.find(BY_TIME, limit=MAX_PAGE)).rows
+        old = rows[:-KEPT][:MAX_TRANSACT_WRITES]
+        try:
+            if old:
+                await self._store.transact([Delete(COLLECTION, row.id, row.token) for row in old])
+        except Conflict:
+            pass  # whoever let go of one of them lets go of the rest
