@@ -8,6 +8,7 @@ from aiohttp import web
 from api.call import LINKS, SERVICE_CLINIC, SERVICE_KEY, SETTINGS, VISITS
 from api.forwarded import address
 from medinova_rt.access import Principal, Service, Stranger
+from medinova_rt.config import Settings
 from medinova_rt.entrance import holder
 from medinova_rt.errors import NotAuthenticated
 from medinova_rt.ids import VisitId
@@ -33,3 +34,17 @@ async def authenticate(request: web.Request, now: datetime) -> Principal:
     if visit is None:
         raise NotAuthenticated("There is no such visit any more.")
     return holder(visit, grant, where)
+
+
+def set_session(response: web.StreamResponse, settings: Settings, secret: str) -> None:
+    """Put a session into the browser. No lifetime: the server decides, and a closed browser forgets it."""
+    response.set_cookie(
+        settings.session_cookie, secret, path="/", httponly=True, samesite="Lax", secure=settings.cookies_are_secure
+    )
+
+
+def clear_session(response: web.StreamResponse, settings: Settings) -> None:
+    """Take the session out of the browser, and nothing else: a visit under way keeps its seat's cookie."""
+    response.del_cookie(
+        settings.session_cookie, path="/", httponly=True, samesite="Lax", secure=settings.cookies_are_secure
+    )

@@ -141,6 +141,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def cookie_name(self, seat: str) -> str:
         return f"{'__Host-' if self.cookies_are_secure else ''}seat-{seat}"
 
+    @property
+    def session_cookie(self) -> str:
+        """`__Host-`: of this host alone, over https alone, and no other host can have set it."""
+        return f"{'__Host-' if self.cookies_are_secure else ''}session"
+
     def link_url(self, token: str) -> str:
         """Return a join link; the token is in the fragment, which no browser sends and no server logs."""
         return f"{self.public_url}/join#{token}"
