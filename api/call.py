@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from api import conditions
 from medinova_rt.access import Principal, Thing
+from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
@@ -40,6 +41,7 @@ CLINICS = web.AppKey("clinics", Clinics)
 VISITS = web.AppKey("visits", Visits)
 ENTRANCE = web.AppKey("entrance", Entrance)
 LINKS = web.AppKey("links", Links)
+OUTBOX = web.AppKey("outbox", OutboxNotifier)  # only where there is no mail server
 ROOMS = web.AppKey("rooms", Rooms)
 HEALTH = web.AppKey("health", Health)
 COUNTERS = web.AppKey("counters", Counters)

@@ -8,7 +8,7 @@ import functools
 import msgspec
 from aiohttp import web
 
-from api import health, links, openapi, pages, reference, seats, visits
+from api import health, links, openapi, outbox, pages, paging, reference, seats, visits
 from api.bodies import MAX_BODY_BYTES
 from api.call import HEALTH, SETTINGS, Call
 from api.limits import LIMITS, Limits
@@ -16,7 +16,7 @@ from api.middleware import explain, harden, observe, refuse_other_sites
 from api.route import Route
 from medinova_rt.access import Action
 from medinova_rt.config import Settings
-from medinova_rt.errors import Conflict, LimitReached, LinkExpired, LinkRevoked, NotAuthenticated, WrongState
+from medinova_rt.errors import Conflict, LimitReached, LinkExpired, LinkRevoked, NotAuthenticated, NotFound, WrongState
 from medinova_rt.operations.health import Readiness
 
 MIDDLEWARES = (observe, explain, refuse_other_sites)  # outermost first
@@ -134,6 +134,19 @@ ROUTES: tuple[Route, ...] = (
         tag="links",
     ),
     Route(
+        operation="readOutbox",
+        method="GET",
+        path="/v1/outbox",
+        handler=outbox.read,
+        action=Action.OUTBOX_READ,
+        about="nowhere",
+        query=paging.Paging,
+        response=outbox.OutboxPage,
+        errors=(NotFound,),
+        summary="Read the outbox",
+        tag="operations",
+    ),
+    Route(
         operation="isAlive",
         method="GET",
         path="/healthz",
@@ -216,6 +229,15 @@ ROUTES: tuple[Route, ...] = (
         handler=pages.visit,
         action=Action.PAGE_READ,
         summary="Open the page of a seat",
+        tag="pages",
+    ),
+    Route(
+        operation="openOutbox",
+        method="GET",
+        path="/outbox",
+        handler=pages.outbox,
+        action=Action.PAGE_READ,
+        summary="Open the outbox",
         tag="pages",
     ),
     Route(

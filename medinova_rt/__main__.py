@@ -2,6 +2,7 @@
 
 medinova serve           serve, with the settings in MEDINOVA_*; JSON lines on stderr
 medinova demo [--https]  serve with a demo clinic and a visit to try out, and print the links
+medinova outbox          print the letters of a server that has no mail server, the newest last
 """
 
 import argparse
@@ -23,7 +24,11 @@ from aiohttp import web
 from api import call
 from medinova_rt import clinics, config, server
 from medinova_rt.access import Role, Service
+from medinova_rt.adapters import outbox_notifier
+from medinova_rt.adapters.outbox_notifier import OutboxNotifier
+from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.config import SettingError, Settings
+from medinova_rt.errors import Unavailable
 from medinova_rt.operations import telemetry
 from medinova_rt.operations.addresses import machine_addresses, outward_address
 from medinova_rt.operations.certificate import self_signed
@@ -46,6 +51,8 @@ def main() -> int:
             if arguments.https:
                 return _run(_for_network(settings), level, _show_demo, outward_address())
             return _run(settings, level, _show_demo)
+        if arguments.command == "outbox":
+            return asyncio.run(_show_outbox(settings))
         return _run(settings, settings.log_level, _nothing)
     except (SettingError, CannotStart) as error:
         print(f"medinova cannot start: {error}", file=sys.stderr)
@@ -62,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--https", action="store_true", help="on the local network, with a certificate of our own, for phones"
     )
+    commands.add_parser("outbox", help="print the letters of a server that has no mail server, the newest last")
     return parser
 
 
@@ -159,6 +167,26 @@ def _greeting(app: web.Application, links: dict[Role, str]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+async def _show_outbox(settings: Settings) -> int:
+    """Print the letters that are kept, beside a running server or without one."""
+    database = Path(settings.data) / server.DATABASE
+    if not database.is_file():
+        raise CannotStart("MEDINOVA_DATA holds no database; is it the folder that the server uses?")
+    store = SqliteStore(database, outbox_notifier.FINDS)
+    try:
+        await store.open()
+        letters = await OutboxNotifier(store).newest()
+    except Unavailable as error:
+        raise CannotStart(f"MEDINOVA_DATA: {server.DATABASE} cannot be read.") from error
+    finally:
+        await store.close()
+    for letter in reversed(letters):
+        print(f"{letter.at:%Y-%m-%d %H:%M:%S} UTC, to {letter.to}\n{letter.subject}\n\n{letter.text}")
+        print("─" * 72)
+    print(f"{len(letters)} letter{'' if len(letters) == 1 else 's'}." if letters else "There are no letters.")
+    return 0
 
 
 def _qr_code(text: str) -> str:

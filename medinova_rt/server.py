@@ -22,7 +22,10 @@ from api import call, forwarded, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import audit, clinics, entrance, grants, jobs, visits
+from medinova_rt import audit, clinics, entrance, grants, jobs, mail, visits
+from medinova_rt.adapters import outbox_notifier
+from medinova_rt.adapters.outbox_notifier import OutboxNotifier
+from medinova_rt.adapters.smtp_notifier import SmtpNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import Settings
@@ -31,6 +34,7 @@ from medinova_rt.errors import Unavailable
 from medinova_rt.ids import VisitId
 from medinova_rt.jobs import Job, Jobs
 from medinova_rt.links import Links
+from medinova_rt.mail import MAIL_JOB, Mail
 from medinova_rt.operations.addresses import MediaAddresses, media_addresses
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.keys import kept_key
@@ -46,12 +50,14 @@ log = logging.getLogger(__name__)
 WEB = Path(__file__).resolve().parents[1] / "web"
 DATABASE = "medinova.db"
 KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
-FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS, *grants.FINDS)
+FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS, *grants.FINDS, *mail.FINDS, *outbox_notifier.FINDS)
 
 JOBS = web.AppKey("jobs", Jobs)
 PLANE = web.AppKey("plane", MediaPlane)
 ENGINE = web.AppKey("engine", Engine)
 HUB = web.AppKey("hub", Hub)
+MAIL = web.AppKey("mail", Mail)
+NOTIFIER = web.AppKey[SmtpNotifier | OutboxNotifier]("notifier")
 
 
 class CannotStart(Exception):
@@ -88,6 +94,11 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.PROTOCOL] = PROTOCOL
     app[call.WEB] = WEB
     app[JOBS], app[ENGINE], app[PLANE], app[HUB] = work, engine, plane, hub
+    if settings.mail_url:
+        app[NOTIFIER] = SmtpNotifier(settings.mail_url, settings.mail_from)
+    else:
+        app[NOTIFIER] = app[call.OUTBOX] = OutboxNotifier(store)
+    app[MAIL] = Mail(store, app[NOTIFIER])
 
     websocket.mount(
         app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=forwarded.address
@@ -96,7 +107,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     counters.include("media", plane.counters)
     counters.include("store", store.counters)
     counters.include("jobs", work.counters)
-    app.cleanup_ctx.extend([open_store, run_jobs, open_media, open_signalling])
+    counters.include("mail", app[MAIL].counters)
+    app.cleanup_ctx.extend([open_store, open_mail, run_jobs, open_media, open_signalling])
     return app
 
 
@@ -157,6 +169,14 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
     await store.close()
 
 
+async def open_mail(app: web.Application) -> AsyncIterator[None]:
+    notifier = app[NOTIFIER]
+    await notifier.open()
+    app[call.HEALTH].add("mail", notifier.check, spared=True)
+    yield
+    await notifier.close()
+
+
 async def run_jobs(app: web.Application) -> AsyncIterator[None]:
     async def expire(job: Job, now: datetime) -> None:
         visit = VisitId(job.about["visit"])
@@ -169,7 +189,7 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
             raise Unavailable("the job runner has ended")
 
     stop = asyncio.Event()
-    runner = asyncio.create_task(app[JOBS].run({EXPIRE_JOB: expire}, stop))
+    runner = asyncio.create_task(app[JOBS].run({EXPIRE_JOB: expire, MAIL_JOB: app[MAIL].deliver}, stop))
     app[call.HEALTH].add("jobs", check)
     yield
     stop.set()

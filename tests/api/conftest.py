@@ -17,6 +17,8 @@ from api import call
 from api.openapi import document
 from api.routes import ROUTES, make_app
 from medinova_rt import audit, clinics, entrance, jobs, visits
+from medinova_rt.adapters import outbox_notifier
+from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import load
@@ -137,7 +139,7 @@ def token(seat: Json) -> str:
 def web_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "web"
     (folder / "views").mkdir(parents=True)
-    for page in ("index", "join", "visit", "lost"):
+    for page in ("index", "join", "visit", "outbox", "lost"):
         (folder / f"{page}.html").write_text(f"<!doctype html><title>{page}</title>")
     (folder / "app.js").write_text("export {};")
     (folder / "views" / "seat.css").write_text("a { color: red }")
@@ -150,7 +152,9 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     settings = load({"MEDINOVA_PUBLIC_URL": f"http://127.0.0.1:{port}", "MEDINOVA_PROXIES": "127.0.0.1"})
-    store = SqliteStore(tmp_path / "test.db", (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS))
+    store = SqliteStore(
+        tmp_path / "test.db", (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS, *outbox_notifier.FINDS)
+    )
     await store.open()
     app = make_app(settings)
     held, links = Visits(store), Links(b"s" * 32)
@@ -162,6 +166,7 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.VISITS] = held
     app[call.LINKS] = links
     app[call.ENTRANCE] = Entrance(store, held, links)
+    app[call.OUTBOX] = OutboxNotifier(store)
     app[call.ROOMS] = Rooms()
     app[call.HEALTH] = Health("1.2.3", settings.public_url)
     app[call.COUNTERS] = Counters()

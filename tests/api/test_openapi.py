@@ -30,7 +30,7 @@ def test_every_operation_says_who_may_and_what_goes_wrong(method: str, path: str
     statuses = operation["responses"].keys()
     assert {"500", "503"} <= statuses
     assert ("401" in statuses) >= bool(operation["security"])
-    assert ("404" in statuses) is ("{" in path)
+    assert ("404" in statuses) >= ("{" in path)
     assert ("requestBody" in operation) <= ({"400", "413", "415"} <= statuses)
 
 
@@ -44,6 +44,7 @@ def test_operation_ids_are_those_that_clients_were_generated_from() -> None:
         "addLink",
         "revokeLink",
         "exchangeLink",
+        "readOutbox",
         "isAlive",
         "isReady",
         "readMetrics",

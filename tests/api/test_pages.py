@@ -12,6 +12,7 @@ from tests.api.conftest import Door
     [
         ("/", b"index"),
         ("/join", b"join"),
+        ("/outbox", b"outbox"),
         ("/visit/vis-1/sea-1", b"visit"),
     ],
 )

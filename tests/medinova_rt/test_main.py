@@ -8,12 +8,18 @@ import signal
 import socket
 import ssl
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from medinova_rt import mail
+from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.clinics import PLATFORM
+
 START_S = 30
+NOW = datetime.now(UTC)
 
 
 class Command:
@@ -114,4 +120,31 @@ async def test_an_unknown_setting_is_said_plainly(tmp_path: Path) -> None:
 async def test_help(tmp_path: Path) -> None:
     code, out, _ = await run(tmp_path, "--help")
     assert code == 0
-    assert {"serve", "demo"} <= set(out.split())
+    assert {"serve", "demo", "outbox"} <= set(out.split())
+
+
+async def test_outbox_prints_letters_beside_a_running_server(tmp_path: Path) -> None:
+    command = await start(tmp_path, "serve")
+    await command.line(command.process.stderr, "ready")
+    assert await run(tmp_path, "outbox") == (0, "There are no letters.\n", "")
+    writes = mail.letter(
+        "sign-in-code", "robin@example.org", "es", NOW, clinic=PLATFORM, code="123456", link="https://x"
+    )
+    store = SqliteStore(tmp_path / "var" / "medinova.db")
+    await store.open()
+    await store.transact(writes)  # and the server's runner takes it up
+    await store.close()
+    async with asyncio.timeout(START_S):
+        while "123456" not in (said := await run(tmp_path, "outbox"))[1]:
+            assert said[0] == 0
+    assert "to robin@example.org\nSu código de acceso\n" in said[1]
+    assert said[1].endswith("1 letter.\n")
+    assert await command.end(signal.SIGTERM) == 0
+    assert (await run(tmp_path, "outbox"))[1] == said[1]
+
+
+async def test_outbox_of_a_folder_without_a_database(tmp_path: Path) -> None:
+    code, out, err = await run(tmp_path, "outbox")
+    assert (code, out) == (1, "")
+    assert err.startswith("medinova cannot start: MEDINOVA_DATA holds no database")
+    assert not (tmp_path / "var").exists()

@@ -62,7 +62,7 @@ async def test_ready_says_what_is_announced(tmp_path: Path, session: aiohttp.Cli
             "engine_why": app[call.HEALTH].engine_why,
             "media_port": port,
             "media_addresses": ["127.0.0.1"],
-            "parts": {"store": "ok", "jobs": "ok", "media": "ok"},
+            "parts": {"store": "ok", "mail": "ok", "jobs": "ok", "media": "ok"},
         },
     )
 
