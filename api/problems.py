@@ -93,6 +93,8 @@ TABLE: Mapping[type[DomainError], Row] = {
     RepeatUnanswered: Row(409, "Done before, and the answer was lost"),
     errors.Conflict: Row(409, "Changed by somebody else first"),
     errors.WrongState: Row(409, "Not possible in this state"),
+    errors.NumberTaken: Row(409, "The number is another patient's"),
+    errors.LikelyDuplicates: Row(409, "The patient may be there already"),
     errors.LimitReached: Row(409, "A limit is reached"),
     errors.Changed: Row(412, "Changed since it was read"),
     TooLarge: Row(413, "The request is too large"),
@@ -122,6 +124,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     detail: str
     request_id: str
     errors: list[Fault] = []
+    candidates: list[str] = []  # of `likely-duplicates`: the ids of the patients that it may be
 
 
 def answer(error: DomainError, *, public_url: str, request_id: str) -> web.Response:
@@ -136,6 +139,7 @@ def answer(error: DomainError, *, public_url: str, request_id: str) -> web.Respo
         detail=str(error),
         request_id=request_id,
         errors=[Fault(pointer, str(error))] if pointer else [],
+        candidates=list(error.candidates) if isinstance(error, errors.LikelyDuplicates) else [],
     )
     return web.Response(
         status=row.status, body=msgspec.json.encode(problem), content_type=MEDIA_TYPE, headers=_headers(error)

@@ -11,6 +11,8 @@ from medinova_rt.ports import Insert, Store
 COLLECTION = "clinics"
 SCHEMA = 1
 
+ADULTHOOD_JOB = "adulthood"  # brings the ends of relations to what birth dates and the clinic's age say by now
+
 
 class Clinic(Struct, frozen=True, kw_only=True):
     id: Open[ClinicId]
@@ -18,6 +20,8 @@ class Clinic(Struct, frozen=True, kw_only=True):
     schema: Open[int] = SCHEMA
     name: Open[str]  # what patients are shown
     second_factor: Open[bool] = True  # whether the roles of its staff need one
+    zone: Open[str] = "UTC"  # IANA; in which its days begin
+    adult_age: Open[int] = 18  # years; parents stop acting for a child then. Whoever changes it leaves an ADULTHOOD_JOB
 
 
 DEMO = Clinic(id=ClinicId("cli-demo"), clinic=ClinicId("cli-demo"), name="Demo Clinic", second_factor=False)

@@ -11,12 +11,16 @@ DomainError
 ├── Conflict          conflict         somebody else changed it first; read again
 │   └── Changed       changed          it is no longer the version that the caller had read
 ├── WrongState        wrong-state      the thing's state has no such move
+├── NumberTaken       number-taken     the clinic's number is another patient's
+├── LikelyDuplicates  likely-duplicates  the clinic may have that patient already; carries the candidates' ids
 ├── LimitReached      limit-reached    a stated bound is full
 ├── TooFast           too-fast         more often than allowed; carries retry_after_s
 └── Unavailable       unavailable      a part we depend on does not answer; `permanent`: a retry makes no sense
 
 Texts are for people and never hold patient data; programs read `code`. Anything else that escapes is "internal".
 """
+
+from collections.abc import Sequence
 
 
 class DomainError(Exception):
@@ -69,6 +73,20 @@ class Changed(Conflict):
 
 class WrongState(DomainError):
     code = "wrong-state"
+
+
+class NumberTaken(DomainError):
+    code = "number-taken"
+
+
+class LikelyDuplicates(DomainError):
+    """Carries the ids of the records that may be the same person's."""
+
+    code = "likely-duplicates"
+
+    def __init__(self, text: str, candidates: Sequence[str]) -> None:
+        super().__init__(text)
+        self.candidates = tuple(candidates)
 
 
 class LimitReached(DomainError):

@@ -70,6 +70,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     created_at: Open[datetime]
     starts_at: Open[datetime]
     ends_at: Open[datetime] = FOREVER  # no longer in force at that instant
+    until: Open[datetime] = FOREVER  # of a relation: the end that was asked for; a child's coming of age may be earlier
 
     def holds(self, now: datetime) -> bool:
         return self.starts_at <= now < self.ends_at

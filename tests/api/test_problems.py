@@ -35,6 +35,13 @@ def test_when_to_come_back(error: DomainError, headers: dict[str, str]) -> None:
     assert {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers} == headers
 
 
+def test_likely_duplicates_are_listed_by_id() -> None:
+    error = errors.LikelyDuplicates("x", ["pat-1", "pat-2"])
+    answer = problems.answer(error, public_url="http://localhost", request_id="r")
+    assert isinstance(answer.body, bytes)
+    assert msgspec.json.decode(answer.body)["candidates"] == ["pat-1", "pat-2"]
+
+
 @pytest.mark.parametrize(
     ("fault", "pointer"),
     [
