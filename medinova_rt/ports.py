@@ -42,11 +42,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """A declared find: its collection, the fields compared for equality, and the one field that may be ranged over."""
+    """A declared find: its collection, the fields compared for equality, and the one field that may be ranged over.
+
+    `descending`: the last comes first, ids too.
+    """
 
     collection: str
     equal: tuple[str, ...] = ()
     ordered_by: str | None = None
+    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

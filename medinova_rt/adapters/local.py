@@ -53,7 +53,8 @@ class MemoryStore:
         for bound in (at_least, below):
             check_value(bound)
         await asyncio.sleep(0)
-        rows = sorted(self._matching(find, equal, at_least, below, start), key=lambda row: _order(row.value, row.id))
+        found = self._matching(find, equal, at_least, below, start)
+        rows = sorted(found, key=lambda row: _order(row.value, row.id), reverse=find.descending)
         return page(find, equal, rows, limit)
 
     def _matching(
@@ -69,7 +70,8 @@ class MemoryStore:
                 continue
             if below is not None and (json_type(value) != json_type(below) or _order(value) >= _order(below)):
                 continue
-            if start is None or _order(value, key) > _order(*start):
+            place = _order(value, key)
+            if start is None or (place < _order(*start) if find.descending else place > _order(*start)):
                 yield Row(key, kept.body, kept.version, kept.token, value)
 
     async def transact(self, writes: Sequence[Write]) -> list[Token]:

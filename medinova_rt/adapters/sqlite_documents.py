@@ -54,6 +54,7 @@ def _value(field: str) -> str:
 
 
 def index_name(find: Find) -> str:
+    """The same for both directions: SQLite reads an index either way."""
     return "-".join(("find", find.collection, *find.equal, "by", find.ordered_by or "id"))
 
 
@@ -88,15 +89,16 @@ def select(
         if below is not None:
             where.append(f"{value} >= '' AND {value} < ?" if isinstance(below, str) else f"{value} < ?")
             values.append(below)
+    beyond, way = ("<", " DESC") if find.descending else (">", "")
     if start is not None:
         after, last = start
         if after is None:
-            where.append("id > ?")
+            where.append(f"id {beyond} ?")
             values.append(last)
         else:
-            where.append(f"{value} >= ? AND ({value} > ? OR id > ?)")
+            where.append(f"{value} {beyond}= ? AND ({value} {beyond} ? OR id {beyond} ?)")
             values += [after, after, last]
-    order = "id" if find.ordered_by is None else f"{value}, id"
+    order = f"id{way}" if find.ordered_by is None else f"{value}{way}, id{way}"
     sql = (
         f'SELECT id, body, version, token, {value} FROM documents INDEXED BY "{index_name(find)}"'  # noqa: S608  # declared names only
         f" WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"

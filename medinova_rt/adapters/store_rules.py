@@ -155,7 +155,7 @@ def page(find: Find, equal: Sequence[Scalar], rows: Iterable[Row], limit: int) -
 
 
 def _fingerprint(find: Find, equal: Sequence[Scalar]) -> str:
-    said = msgspec.json.encode((find.collection, find.equal, find.ordered_by, list(equal)))
+    said = msgspec.json.encode((find.collection, find.equal, find.ordered_by, find.descending, list(equal)))
     return hashlib.sha256(said).hexdigest()[:12]
 
 

@@ -21,6 +21,7 @@ from medinova_rt.ports import Document, Find, Insert, Replace, Token
 BY_SIZE = Find("things", ordered_by="size")
 OF_KIND = Find("things", equal=("kind",))
 OF_KIND_BY_SIZE = Find("things", equal=("kind",), ordered_by="size")
+LARGEST_OF_KIND = Find("things", equal=("kind",), ordered_by="size", descending=True)
 FINDS = (BY_SIZE, OF_KIND, OF_KIND_BY_SIZE)
 
 ROOT = Path(__file__).parents[3]
@@ -271,6 +272,7 @@ async def test_commits_are_flushed_to_disk(store: SqliteStore) -> None:
         (OF_KIND_BY_SIZE, ("k",), (None, None)),
         (OF_KIND_BY_SIZE, ("k",), ("a", None)),
         (OF_KIND_BY_SIZE, (True,), (None, 7)),
+        (LARGEST_OF_KIND, ("k",), ("a", None)),
     ],
 )
 async def test_a_find_searches_its_index_and_never_sorts(

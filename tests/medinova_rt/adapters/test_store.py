@@ -31,7 +31,10 @@ BY_SIZE = Find("things", ordered_by="size")
 OF_KIND = Find("things", equal=("kind",))
 OF_KIND_BY_SIZE = Find("things", equal=("kind",), ordered_by="size")
 OF_KIND_AND_STATE = Find("things", equal=("kind", "state"), ordered_by="size")
-FINDS = (BY_ID, BY_SIZE, OF_KIND, OF_KIND_BY_SIZE, OF_KIND_AND_STATE)
+LAST_BY_ID = Find("things", descending=True)
+LAST_BY_SIZE = Find("things", ordered_by="size", descending=True)
+LARGEST_OF_KIND = Find("things", equal=("kind",), ordered_by="size", descending=True)
+FINDS = (BY_ID, BY_SIZE, OF_KIND, OF_KIND_BY_SIZE, OF_KIND_AND_STATE, LAST_BY_ID, LAST_BY_SIZE, LARGEST_OF_KIND)
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -447,6 +450,7 @@ async def test_a_range_is_half_open_and_of_one_type(store: Store, bounds: Any, e
     sizes: list[Any] = [0, 1, 2, 3, "a", "b", "c"]
     await store.transact([thing(f"n{size}", kind="k", size=size) for size in sizes])
     assert "".join(name[1:] for name in await ids(store, OF_KIND_BY_SIZE, ("k",), **bounds)) == expected
+    assert "".join(name[1:] for name in await ids(store, LARGEST_OF_KIND, ("k",), **bounds)) == expected[::-1]
 
 
 async def test_a_changed_document_is_found_by_its_new_values_only(store: Store) -> None:
@@ -461,7 +465,7 @@ async def test_a_changed_document_is_found_by_its_new_values_only(store: Store) 
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8])
-@pytest.mark.parametrize("find", [BY_ID, BY_SIZE], ids=repr)
+@pytest.mark.parametrize("find", [BY_ID, BY_SIZE, LAST_BY_ID, LAST_BY_SIZE], ids=repr)
 async def test_pages_show_everything_once_and_in_order(store: Store, find: Find, limit: int) -> None:
     sizes: list[Any] = [2, 1, "b", 1, 1, "a", 2]
     await store.transact([thing(f"n{n}", size=size) for n, size in enumerate(sizes)])
@@ -505,6 +509,7 @@ async def test_a_cursor_of_another_find_is_refused(store: Store) -> None:
         (OF_KIND, ("k",)),
         (BY_SIZE, ()),
         (OF_KIND_AND_STATE, ("k", "s")),
+        (LARGEST_OF_KIND, ("k",)),
     ]
     for find, equal in others:
         with pytest.raises(BadInput, match="cursor"):

@@ -20,6 +20,8 @@ FINDS = (
     Find("things", equal=("kind",)),
     Find("things", equal=("kind",), ordered_by="size"),
     Find("things", equal=("kind", "size")),
+    Find("things", descending=True),
+    Find("things", equal=("kind",), ordered_by="size", descending=True),
 )
 
 IDS = st.sampled_from(["a", "b", "c", "B", "a-", "a0"])
