@@ -12,12 +12,12 @@ microseconds (`encode_instant`), strings order by their UTF-8 bytes.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NewType, Protocol
+from typing import Any, Literal, NewType, Protocol
 
-from medinova_rt.ids import MailId, VisitId
+from medinova_rt.ids import MailId, SessionId, UserId, VisitId
 
 Document = dict[str, Any]
 Token = NewType("Token", str)  # opaque; equal tokens mean the same version of the same document
@@ -164,3 +164,180 @@ class Notifier(Protocol):
         Raises Unavailable: `permanent` where this letter was refused and will be again.
         """
         ...
+
+
+# --- who somebody is: what is shown as proof, what is set up to prove it with later ---
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    password: str = field(repr=False)
+    email: str = ""  # normal; empty where the user is known already
+
+
+@dataclass(frozen=True, slots=True)
+class EmailCode:
+    """The six digits that were mailed."""
+
+    email: str
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EmailLink:
+    """What follows the `#` of the address that was mailed."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Totp:
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCode:
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    credential: Mapping[str, Any] = field(repr=False)  # what the browser's PublicKeyCredential says of itself as JSON
+
+
+FirstClaim = Password | EmailCode | EmailLink  # says who it is as well
+SecondClaim = Totp | RecoveryCode | Passkey
+Claim = FirstClaim | SecondClaim
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Holds if `along` is written in the transact of what it is proof for; a Conflict there: ask again.
+
+    That write is what uses up a code, so that of two who show the same one, one gets in.
+    """
+
+    user: UserId
+    strong: bool  # a second factor is part of it
+    along: tuple[Write, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """A code and a link that were made for an address; `user` is None where nobody has it, and nothing is mailed."""
+
+    user: UserId | None
+    code: str = field(repr=False)
+    token: str = field(repr=False)
+    along: tuple[Write, ...]  # to be written either way, so that both take the same time
+
+
+Method = Literal["totp", "passkey", "recovery"]
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A second factor that a user has."""
+
+    id: str  # tot-…, psk-…
+    kind: Literal["totp", "passkey"]
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    password: bool
+    second: tuple[Factor, ...]
+    recovery_codes: int  # not yet used
+
+    @property
+    def methods(self) -> list[Method]:
+        """By which the second step of a sign-in can be taken; none: it is not asked for."""
+        kinds = {each.kind for each in self.second}
+        found: list[Method] = [kind for kind in ("totp", "passkey") if kind in kinds]
+        return [*found, "recovery"] if found and self.recovery_codes else found
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    password: str = field(repr=False)
+    minimum: int  # characters
+    near: tuple[str, ...] = field(repr=False)  # words that others would try first: name, e-mail, clinic
+
+
+@dataclass(frozen=True, slots=True)
+class NewTotp:
+    """Begins it: the secret counts once `ConfirmedTotp` shows that it has arrived in an app."""
+
+    email: str  # what the app calls the account
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedTotp:
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPasskey:
+    name: str
+    credential: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecoveryCodes:
+    """Ten more, which make the older ones worthless."""
+
+
+Enrolment = NewPassword | NewTotp | ConfirmedTotp | NewPasskey | NewRecoveryCodes
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Holds if `along` is written, as `Proven` does. What there is to show is shown this once."""
+
+    along: tuple[Write, ...]
+    factor: Factor | None = None
+    secret: str = field(default="", repr=False)
+    uri: str = field(default="", repr=False)  # otpauth:…
+    recovery_codes: tuple[str, ...] = field(default=(), repr=False)
+
+
+class Identity(Protocol):
+    """Proves who somebody is. Nothing here assumes that there are passwords: what an adapter does not know, it refuses.
+
+    Raises NotAuthenticated for whatever does not prove it, always in the same words and time class, whoever is known;
+    Unavailable when there is more to check than can be checked in time.
+    """
+
+    async def prove(
+        self, claim: Claim, now: datetime, *, user: UserId | None = None, session: SessionId | None = None
+    ) -> Proven:
+        """`user`: whose proof it must be, None only for a FirstClaim; `session`: to which a passkey was challenged."""
+        ...
+
+    async def mailing(self, email: str, now: datetime) -> Mailing:
+        """Make a code and a link for that address; the code made before is worth nothing then."""
+        ...
+
+    async def challenge(
+        self, user: UserId, session: SessionId, now: datetime, new_for: str | None = None
+    ) -> Mapping[str, Any]:
+        """Return what the browser is asked for a passkey (JSON of WebAuthn), a new one of the account called `new_for`.
+
+        Raises NotFound where the user has none, LimitReached where there is no room for one more.
+        """
+        ...
+
+    async def enrol(
+        self, user: UserId, what: Enrolment, now: datetime, *, session: SessionId | None = None
+    ) -> Enrolled:
+        """Raises BadInput for a password that is none, NotAuthenticated for what was not confirmed, LimitReached."""
+        ...
+
+    async def remove(self, user: UserId, factor: str, now: datetime) -> list[Write]:
+        """Return what takes a second factor away, with the last one the recovery codes too. Raises NotFound."""
+        ...
+
+    async def factors(self, user: UserId) -> Factors: ...
