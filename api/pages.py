@@ -21,9 +21,11 @@ TYPES = {
 }  # nothing else in the folder is served
 
 
-async def home(call: Call[None]) -> web.FileResponse:
-    """The front page."""
-    return _file(call.app[WEB], "index.html")
+async def page(call: Call[None]) -> web.FileResponse:
+    """Where people sign in and work. One file: which page it is, its script reads from the path; whose data it shows is
+    asked by what it loads.
+    """
+    return _file(call.app[WEB], "page.html")
 
 
 async def join(call: Call[None]) -> web.FileResponse:

@@ -204,14 +204,25 @@ ROUTES: tuple[Route, ...] = (
         summary="Read the style of that page",
         tag="pages",
     ),
-    Route(
-        operation="openHome",
-        method="GET",
-        path="/",
-        handler=pages.home,
-        action=Action.PAGE_READ,
-        summary="Open the front page",
-        tag="pages",
+    *(
+        Route(
+            operation=f"open{name}",
+            method="GET",
+            path=path,
+            handler=pages.page,
+            action=Action.PAGE_READ,
+            summary=summary,
+            tag="pages",
+        )
+        for name, path, summary in (
+            ("Home", "/", "Open the front page"),
+            ("SignIn", "/sign-in", "Sign in"),
+            ("Invitation", "/invitation", "Open an invitation"),
+            ("Profile", "/profile", "Open one's own profile"),
+            ("People", "/people", "Open the people of a clinic"),
+            ("Patients", "/patients", "Open the patients of a clinic"),
+            ("Accesses", "/accesses", "Open who saw a record"),
+        )
     ),
     Route(
         operation="openJoin",

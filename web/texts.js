@@ -14,10 +14,6 @@ const english = {
   you: 'You',
   youAs: (/** @type {string} */ name) => `${name} (you)`,
 
-  home: {
-    bad: 'That is not a visit link of this server. Paste it whole, from the invitation.',
-  },
-
   outbox: {
     to: (/** @type {string} */ address) => `To ${address}`,
     copy: 'Copy the code',

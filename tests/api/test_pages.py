@@ -10,7 +10,10 @@ from tests.api.conftest import Door
 @pytest.mark.parametrize(
     ("path", "holds"),
     [
-        ("/", b"index"),
+        *(
+            (path, b"page")
+            for path in ("/", "/sign-in", "/invitation", "/profile", "/people", "/patients", "/accesses")
+        ),
         ("/join", b"join"),
         ("/outbox", b"outbox"),
         ("/visit/vis-1/sea-1", b"visit"),

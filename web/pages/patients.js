@@ -1,0 +1,18 @@
+/** Patients: the search, a new one (`#new`), one record (`#pat-…`). What is searched for is never in an address. */
+
+import { texts } from '../language.js';
+import { may } from '../rights.js';
+import { emptyView } from '../views/empty.js';
+import { newView } from './patients/new.js';
+import { recordView } from './patients/record.js';
+import { searchView } from './patients/search.js';
+
+/** @param {import('../page.js').Context} context */
+export async function view(context) {
+  const { clinic } = context;
+  const about = location.hash.slice(1);
+  if (/^pat-[\w-]+$/.test(about)) return recordView(context, about);
+  if (!clinic || !may(clinic, 'patients.find')) return emptyView(texts.patients.title, clinic?.second_factor_needed ? texts.forms.factorFirst : texts.patients.none);
+  if (about === 'new' && may(clinic, 'patients.create')) return newView(context);
+  return searchView(context);
+}

@@ -1,0 +1,58 @@
+/** Emergency access: a reason, an hour, and the clinic is told; and how much of the hour is left. */
+
+import { element } from '../../element.js';
+import { field, form } from '../../form.js';
+import { icon } from '../../icons.js';
+import { count, fill, texts, timeOfDay } from '../../language.js';
+
+const SHORTEST_REASON = 10; // characters
+
+/** Until when this page's user has emergency access, by patient. @type {Map<string, string>} */
+const until = new Map();
+
+/** What is shown in place of a record that one does not treat. @param {import('../../page.js').Context} context @param {string} id */
+export function emergencyView({ api, again }, id) {
+  const reason = field({ name: 'reason', label: texts.emergency.reason, lines: true, required: true, hint: texts.emergency.reasonHint, more: { maxlength: 500 } });
+  const { root } = form({
+    name: 'emergency',
+    content: [reason.root],
+    fields: { reason },
+    submit: texts.emergency.take,
+    style: 'danger',
+    beside: [element('a', { class: 'button quiet', href: '#' }, texts.patients.back)],
+    check: () => {
+      if (reason.input.value.trim().length >= SHORTEST_REASON) return null;
+      reason.fault(texts.emergency.reasonShort);
+      reason.input.focus();
+      return '';
+    },
+    send: async (busy) => {
+      const { body } = await api.post(`/v1/patients/${id}/emergency`, { reason: reason.input.value.trim() }, { busy });
+      until.set(id, body.ends_at);
+      await again();
+    },
+  });
+  return element(
+    'main',
+    { class: 'card narrow', 'data-test': 'emergency' },
+    element('div', { class: 'sign' }, icon('shield')),
+    element('h1', {}, texts.emergency.title),
+    element('p', {}, texts.emergency.text),
+    element('section', { class: 'part' }, element('h2', {}, texts.emergency.heading), element('ul', { class: 'plain-list' }, ...texts.emergency.rules.map((rule) => element('li', {}, rule))), root),
+  );
+}
+
+/** @param {string} id @param {string | null} [told]  by the server, where it does */
+export function emergencyNote(id, told = null) {
+  const ends = told ?? until.get(id);
+  if (!ends || Date.parse(ends) <= Date.now()) return null;
+  const text = element('p', {});
+  const root = element('div', { class: 'note danger', 'data-test': 'emergency-note' }, icon('clock'), text);
+  const show = () => {
+    const minutes = Math.ceil((Date.parse(ends) - Date.now()) / 60_000);
+    text.textContent = minutes > 0 ? `${fill(texts.emergency.until, { time: timeOfDay(ends) })} ${count(texts.emergency.left, minutes)}` : texts.emergency.over;
+  };
+  show();
+  const ticking = setInterval(() => (root.isConnected ? show() : clearInterval(ticking)), 15_000);
+  return root;
+}

@@ -1,0 +1,91 @@
+/** One patient's record: what it says, who may act for them, who treats them, and what may be done with it. */
+
+import { Problem } from '../../api.js';
+import { element } from '../../element.js';
+import { day, LANGUAGES, texts } from '../../language.js';
+import { may } from '../../rights.js';
+import { nameOf } from './brief.js';
+import { editForm } from './edit.js';
+import { emergencyNote, emergencyView } from './emergency.js';
+import { mergedPart, mergeDialog } from './merge.js';
+import { relationsSection } from './relations.js';
+import { treatingSection } from './treating.js';
+
+/** @param {import('../../page.js').Context} context @param {string} id */
+export async function recordView(context, id) {
+  const { api, clinic, me } = context;
+  const acts = me.acts_for.find(({ patient }) => patient === id);
+  let read;
+  try {
+    read = await api.get(`/v1/patients/${id}`);
+  } catch (error) {
+    if (error instanceof Problem && error.status === 403 && may(clinic, 'emergency.take')) return emergencyView(context, id);
+    throw error;
+  }
+  const { body: patient, etag } = read;
+  const own = !acts && clinic;
+  const relations = await optional(api.list(`/v1/patients/${id}/relations`));
+  const details = element('section', { class: 'card', 'data-test': 'details' });
+  const shows = () => details.replaceChildren(...detailsOf(patient, edit));
+
+  function edit() {
+    const { root, focus } = editForm(context, patient, etag, shows);
+    details.replaceChildren(root);
+    focus();
+  }
+  shows();
+
+  const merges = own && may(clinic, 'patients.merge') && patient.state !== 'merged';
+  const sees = Boolean(acts) || may(clinic, 'patients.accesses');
+  return element(
+    'main',
+    { class: 'wide', 'data-test': 'record', 'data-title': texts.patient.title },
+    own && element('p', {}, element('a', { href: '#', class: 'back' }, texts.patients.back)),
+    element(
+      'div',
+      { class: 'page-head' },
+      element('div', {}, element('h1', {}, nameOf(patient)), element('p', { class: 'lead' }, [day(patient.birth_date), patient.number].filter(Boolean).join(' · '))),
+      element(
+        'div',
+        { class: 'actions' },
+        sees && element('a', { class: 'button quiet small', href: `/accesses#${id}`, 'data-test': 'accesses' }, texts.patient.accesses),
+        merges && element('button', { type: 'button', class: 'button quiet small', onclick: () => mergeDialog(context, patient), 'data-test': 'merge' }, texts.merge.start),
+      ),
+    ),
+    emergencyNote(id),
+    mergedPart(context, patient),
+    element(
+      'div',
+      { class: 'columns' },
+      element('div', { class: 'stack' }, details),
+      element('div', { class: 'stack' }, relations && relationsSection(context, patient, relations), own && patient.treating && (await treatingSection(context, patient))),
+    ),
+  );
+}
+
+/** What the caller may not see is left out. @template T @param {Promise<T>} asking @returns {Promise<T | null>} */
+async function optional(asking) {
+  return asking.catch((error) => {
+    if (error instanceof Problem && [403, 404].includes(error.status)) return null;
+    throw error;
+  });
+}
+
+/** @param {any} patient @param {() => void} edit */
+function detailsOf(patient, edit) {
+  const facts = /** @type {[string, string][]} */ ([
+    [texts.patient.given, patient.given],
+    [texts.patient.family, patient.family],
+    [texts.patient.birth, day(patient.birth_date)],
+    [texts.patient.number, patient.number],
+    [texts.patient.email, patient.email],
+    [texts.patient.phone, patient.phone],
+    [texts.patient.language, /** @type {Record<string, string>} */ (LANGUAGES)[patient.language] ?? patient.language],
+    [texts.patient.zone, String(patient.zone ?? '').replace(/_/g, ' ')],
+    ...(patient.identifiers ?? []).map((/** @type {any} */ { system, value }) => [system, value]),
+  ]);
+  return [
+    element('div', { class: 'section-head' }, element('h2', {}, texts.patient.details), patient.state !== 'merged' && element('button', { type: 'button', class: 'button quiet small', onclick: edit, 'data-test': 'edit' }, texts.patient.edit)),
+    element('dl', { class: 'facts' }, ...facts.filter(([, value]) => value).flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)])),
+  ].filter((part) => part instanceof Node);
+}

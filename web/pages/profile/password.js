@@ -1,0 +1,46 @@
+/** A new password: what is asked of it is said before it is typed, and nothing is asked of its characters. */
+
+import { element } from '../../element.js';
+import { form, passwordField } from '../../form.js';
+import { texts } from '../../language.js';
+
+const SHORTEST = 8; // characters; the server also refuses those that are known from leaks
+
+/** @param {{required: boolean, label?: string}} given */
+export function newPassword({ required, label = texts.password.new }) {
+  const made = passwordField({ name: 'password', label, required, hint: required ? texts.password.rules : texts.password.rulesOptional, more: { autocomplete: 'new-password', minlength: SHORTEST } });
+  return {
+    root: made.root,
+    field: made,
+    /** @returns {string | null} as a form's `check` */
+    check: () => {
+      const { length } = [...made.input.value];
+      if (length >= SHORTEST || (!required && !length)) return null;
+      made.fault(texts.password.short);
+      made.input.focus();
+      return '';
+    },
+  };
+}
+
+/** @param {import('../../page.js').Context} context @param {{password?: boolean}} factors */
+export function passwordSection({ api, me, again }, { password: has }) {
+  const user = element('input', { type: 'email', name: 'username', value: me.email, autocomplete: 'username', readonly: true, hidden: true, tabindex: '-1' });
+  const made = newPassword({ required: true });
+  const current = passwordField({ name: 'current', label: texts.password.current, required: true, more: { autocomplete: 'current-password' } });
+  const { root } = form({
+    name: 'password',
+    secret: true,
+    content: [user, has === false ? null : current.root, made.root],
+    fields: { password: made.field, current },
+    submit: has === false ? texts.password.set : texts.password.change,
+    check: made.check,
+    problems: { 'not-authenticated': texts.password.wrong },
+    send: async (busy) => {
+      const given = { password: made.field.input.value, ...(has === false ? {} : { current: current.input.value }) };
+      await api.put('/v1/me/password', given, { busy });
+      await again();
+    },
+  });
+  return element('section', { class: 'card', id: 'password' }, element('h2', {}, texts.password.title), element('p', { class: 'hint' }, texts.password.others), root);
+}
