@@ -45,6 +45,8 @@ def test_these_are_private() -> None:
         "ChatLine.text",
         "Record.address",
         "Grant.reason",
+        "Session.device",
+        "Session.address",
         "Identifier.value",
         "Patient.given",
         "Patient.family",
