@@ -33,14 +33,8 @@ async def read(call: Call[None]) -> Reply:
     outbox = call.app.get(OUTBOX)
     if outbox is None:
         raise NotFound("Letters are sent by a mail server here, and none is kept.")
-    query: paging.Paging = call.query
-    letters = await outbox.newest()
-    ids: list[str] = [letter.id for letter in letters]
-    # a cursor that is not there was the oldest and has gone: nothing follows it
-    start = 0 if query.cursor is None else ids.index(query.cursor) + 1 if query.cursor in ids else len(ids)
-    shown = letters[start : start + query.limit]
+    letters, next_cursor = await outbox.newest(call.query.limit, call.query.cursor)
     # who reads letters to others can sign in as them, so that is on record
     await call.app[STORE].transact([audit.record(call.principal, Action.OUTBOX_READ, call.now, clinic=PLATFORM)])
-    items = [OutboxLetter(each.id, each.at, each.to, each.subject, each.text) for each in shown]
-    follows = start + query.limit < len(letters)
-    return paging.reply(call, OutboxPage(items, shown[-1].id if follows else None), shown[-1].id if follows else None)
+    items = [OutboxLetter(each.id, each.at, each.to, each.subject, each.text) for each in letters]
+    return paging.reply(call, OutboxPage(items, next_cursor), next_cursor)

@@ -177,7 +177,7 @@ async def _show_outbox(settings: Settings) -> int:
     store = SqliteStore(database, outbox_notifier.FINDS)
     try:
         await store.open()
-        letters = await OutboxNotifier(store).newest()
+        letters, _ = await OutboxNotifier(store).newest()
     except Unavailable as error:
         raise CannotStart(f"MEDINOVA_DATA: {server.DATABASE} cannot be read.") from error
     finally:

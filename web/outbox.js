@@ -15,6 +15,7 @@ import { texts } from './texts.js';
  */
 
 const AGAIN_MS = 10_000; // each look is on record
+const ALONE_MS = 10 * 60_000; // a page that nobody touches must not keep its session alive
 const LINK = /^https?:\/\/\S+$/;
 const CODE = /^\d{6,10}$/;
 
@@ -123,12 +124,18 @@ more.addEventListener('click', async () => {
   if (link instanceof HTMLElement) link.focus();
 });
 
+let touched = Date.now();
+for (const sign of ['pointermove', 'keydown', 'scroll']) {
+  addEventListener(sign, () => (touched = Date.now()), { passive: true });
+}
+
 async function keepLooking() {
-  if (document.visibilityState === 'visible') await look();
+  if (document.visibilityState === 'visible' && Date.now() - touched < ALONE_MS) await look();
   setTimeout(keepLooking, AGAIN_MS);
 }
 
 document.addEventListener('visibilitychange', () => {
+  touched = Date.now();
   if (document.visibilityState === 'visible') void look();
 });
 await keepLooking();

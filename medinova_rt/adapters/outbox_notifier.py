@@ -18,8 +18,8 @@ from medinova_rt.ports import MAX_PAGE, MAX_TRANSACT_WRITES, Delete, Find, Inser
 
 COLLECTION = "outbox"
 SCHEMA = 1
-BY_TIME = Find(COLLECTION, ordered_by="at")
-FINDS: tuple[Find, ...] = (BY_TIME,)
+NEWEST = Find(COLLECTION, ordered_by="at", descending=True)
+FINDS: tuple[Find, ...] = (NEWEST,)
 KEPT = 200
 
 
@@ -63,14 +63,13 @@ class OutboxNotifier:
             return  # sent before
         await self._let_go()
 
-    async def newest(self) -> list[Kept]:
-        """The letters that are kept, newest first."""
-        rows = (await self._store.find(BY_TIME, limit=MAX_PAGE)).rows
-        return [documents.decode(Kept, row.document, SCHEMA, {}) for row in reversed(rows[-KEPT:])]
+    async def newest(self, limit: int = KEPT, cursor: str | None = None) -> tuple[list[Kept], str | None]:
+        """The letters that are kept, newest first, and the cursor of what follows; raises BadInput for a bad one."""
+        page = await self._store.find(NEWEST, limit=limit, cursor=cursor)
+        return [documents.decode(Kept, row.document, SCHEMA, {}) for row in page.rows], page.cursor
 
     async def _let_go(self) -> None:
-        rows = (await self._store.find(BY_TIME, limit=MAX_PAGE)).rows
-        old = rows[:-KEPT][:MAX_TRANSACT_WRITES]
+        old = (await self._store.find(NEWEST, limit=MAX_PAGE)).rows[KEPT:][-MAX_TRANSACT_WRITES:]
         try:
             if old:
                 await self._store.transact([Delete(COLLECTION, row.id, row.token) for row in old])

@@ -84,10 +84,9 @@ async def test_by_pages(door: Door, sign_in: SignIn) -> None:
         link = re.fullmatch(r'<(.*)>; rel="next"', answer.headers.get("Link", ""))
         path = link.group(1) if link else ""
     assert seen == [["4", "3"], ["2", "1"], ["0"]]
-    assert (await door.ask("GET", "/v1/outbox?cursor=gone", key=None)).json["items"] == []
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=", "newest=1"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=", "cursor=gone", "newest=1"])
 async def test_a_query_that_makes_no_sense(door: Door, sign_in: SignIn, query: str) -> None:
     sign_in(OPERATOR)
     assert (await door.ask("GET", f"/v1/outbox?{query}", key=None)).problem == (400, "bad-input")

@@ -14,12 +14,15 @@ from aiohttp import web
 
 import media
 from api import call
-from medinova_rt import server
+from medinova_rt import mail, server
+from medinova_rt.clinics import PLATFORM
 from medinova_rt.config import Settings, load
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import GAUGES
+from medinova_rt.ports import Write
 from medinova_rt.server import CannotStart, running
 from tests.media.engines import best, native
+from tests.medinova_rt.adapters.smtp import LOCAL, MailServer
 
 NOT_BUILT = "the native engine was not built along"
 SEATS = [{"role": "clinician", "name": "Dr. Ada"}, {"role": "patient", "name": "Ben"}]
@@ -323,3 +326,42 @@ async def test_what_stands_in_the_way_is_said(tmp_path: Path, more: dict[str, st
             async with running(settings(tmp_path, LISTEN_HOST=given.pop("LISTEN_HOST", "127.0.0.1"), **given)):
                 pass
     tcp.close()
+
+
+def code_letter() -> list[Write]:
+    return mail.letter(
+        "sign-in-code", "robin@example.org", "en", server.utc_now(), clinic=PLATFORM, code="123456", link="https://x"
+    )
+
+
+async def test_letters_go_to_the_mail_server(tmp_path: Path) -> None:
+    post = MailServer()
+    async with (
+        post.listening(LOCAL) as port,
+        running(settings(tmp_path, MAIL_URL=f"smtp://{LOCAL}:{port}", MAIL_FROM="Clinic <mail@example.org>")) as app,
+    ):
+        await app[call.STORE].transact(code_letter())
+        app[server.JOBS].wake()
+        async with asyncio.timeout(10):
+            while not app[call.COUNTERS].snapshot()["mail.sent"]:
+                await asyncio.sleep(0.01)
+        assert call.OUTBOX not in app
+    assert [(letter["From"], letter["To"]) for letter in post.letters] == [
+        ("Clinic <mail@example.org>", "robin@example.org")
+    ]
+
+
+async def test_a_mail_server_that_is_out_is_shown_and_visits_go_on(
+    tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    async with MailServer().listening(LOCAL) as port:
+        pass
+    more = {"MAIL_URL": f"smtp://{LOCAL}:{port}", "MAIL_FROM": "mail@example.org"}
+    async with running(settings(tmp_path, **more)) as app:
+        await app[call.STORE].transact(code_letter())
+        app[server.JOBS].wake()
+        async with asyncio.timeout(10):
+            while not app[call.COUNTERS].snapshot()["mail.failed"]:
+                await asyncio.sleep(0.01)
+        status, said = await ask(session, app, "GET", "/readyz")
+    assert (status, said["status"], said["parts"]["mail"]) == (200, "ready", "failing")

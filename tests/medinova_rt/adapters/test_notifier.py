@@ -39,7 +39,7 @@ async def post(request: pytest.FixtureRequest) -> AsyncIterator[Post]:
         outbox = OutboxNotifier(MemoryStore(outbox_notifier.FINDS))
 
         async def in_outbox() -> list[Shown]:
-            return [(letter.to, letter.subject, letter.text) for letter in await outbox.newest()]
+            return [(letter.to, letter.subject, letter.text) for letter in (await outbox.newest())[0]]
 
         yield Post(outbox, in_outbox)
         return
