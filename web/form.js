@@ -147,6 +147,7 @@ export function form({ name, content, fields = {}, submit, style = '', beside = 
     element('div', { class: 'actions' }, button, ...beside),
   );
   let sending = false;
+  let label = submit;
   /** @type {ReturnType<typeof setInterval> | undefined} */ let counting;
 
   function say(/** @type {string} */ text) {
@@ -165,7 +166,7 @@ export function form({ name, content, fields = {}, submit, style = '', beside = 
       clearInterval(counting);
       counting = undefined;
       button.disabled = false;
-      button.textContent = submit;
+      button.textContent = label;
       say('');
     }, 1000);
   }
@@ -202,9 +203,9 @@ export function form({ name, content, fields = {}, submit, style = '', beside = 
     button.textContent = texts.forms.sending;
     try {
       await send((seconds) => void (button.textContent = fill(texts.forms.busy, { seconds })));
-      if (!counting) button.textContent = submit;
+      if (!counting) button.textContent = label;
     } catch (error) {
-      button.textContent = submit;
+      button.textContent = label;
       explain(error);
     } finally {
       sending = false;
@@ -213,7 +214,13 @@ export function form({ name, content, fields = {}, submit, style = '', beside = 
   });
 
   queueMicrotask(() => secret || drafts.restore(root));
-  return { root, button, say, rest };
+  /** What pressing does from now on. @param {string} text */
+  function rename(text) {
+    label = text;
+    button.textContent = text;
+  }
+
+  return { root, button, say, rest, rename };
 }
 
 /** @param {HTMLFormElement} root @returns {HTMLElement | null} the first field that may not be empty and is */

@@ -58,7 +58,7 @@ function clinicPart(me, clinic, move) {
  */
 function picker(label, choices, chosen, pick, name) {
   const options = Object.entries(choices).map(([value, text]) => element('option', { value, selected: value === chosen, lang: name === 'language' ? value : null }, text));
-  const select = element('select', { 'aria-label': label, 'data-test': `${name}-picker`, class: 'picker-small' }, ...options);
+  const select = element('select', { 'aria-label': label, 'data-test': `${name}-picker`, class: `picker-small picker-${name}` }, ...options);
   select.addEventListener('change', () => pick(select.value));
   return select;
 }

@@ -260,6 +260,6 @@ api.onUse = () => idle?.used();
 api.onSignedOut = () => void lock(texts.signIn.over);
 api.prove = () => proofDialog(api);
 for (const kind of ['keydown', 'pointerdown']) window.addEventListener(kind, () => idle?.acted(), { passive: true });
-window.addEventListener('hashchange', () => void open());
+window.addEventListener('hashchange', () => page && void open()); // before that, the first opening reads it
 window.addEventListener('pageshow', (event) => event.persisted && location.reload()); // Back, after signing out
 void restart();

@@ -34,8 +34,7 @@ export function newView({ api, clinic }) {
       element('p', {}, texts.patients.likelyText),
       element('ul', { class: 'rows linked' }, ...items.map(({ patient, reasons }) => element('li', {}, briefView(patient, { link: true, reasons })))),
     );
-    if (!items.length) return false;
-    asked.button.textContent = texts.patients.createDespite;
+    asked.rename(items.length ? texts.patients.createDespite : texts.patients.create);
     return news;
   }
 
@@ -50,7 +49,7 @@ export function newView({ api, clinic }) {
       const now = JSON.stringify(made.values());
       if (now !== about) {
         about = now;
-        if (await show()) return ask();
+        if (await show()) return likely.focus();
       }
       try {
         const { body } = await api.post(base, { ...given(), despite: [...seen] }, { intent, busy });
@@ -58,17 +57,11 @@ export function newView({ api, clinic }) {
         toast(texts.patients.created);
       } catch (error) {
         if (!(error instanceof Problem) || error.code !== 'likely-duplicates') throw error;
-        if (await show()) return ask(); // registered by a colleague in this very minute
+        if (await show()) return likely.focus(); // registered by a colleague in this very minute
         throw error;
       }
     },
   });
-
-  function ask() {
-    const button = asked.button;
-    queueMicrotask(() => void (button.textContent = texts.patients.createDespite));
-    likely.focus();
-  }
 
   return element('main', { class: 'wide medium', 'data-test': 'new-patient' }, element('div', { class: 'page-head' }, element('h1', {}, texts.patients.newTitle)), element('section', { class: 'card' }, asked.root));
 }

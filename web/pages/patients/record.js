@@ -23,7 +23,7 @@ export async function recordView(context, id) {
     throw error;
   }
   const { body: patient, etag } = read;
-  const own = !acts && clinic;
+  const own = may(clinic, 'patients.find');
   const relations = await optional(api.list(`/v1/patients/${id}/relations`));
   const details = element('section', { class: 'card', 'data-test': 'details' });
   const shows = () => details.replaceChildren(...detailsOf(patient, edit));
