@@ -12,7 +12,7 @@ every request. So the claims of a token are remembered by its digest, and a sign
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from medinova_rt.access import ServiceScope
 from medinova_rt.errors import NotAuthenticated
 from medinova_rt.ids import AccountId, SessionId, UserId
 
@@ -46,6 +47,7 @@ class Claims:
     session: SessionId | None = None
     account: AccountId | None = None
     version: int = 0
+    scopes: frozenset[ServiceScope] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,10 @@ class Tokens:
     def for_user(self, user: UserId, session: SessionId, now: datetime) -> str:
         return self._sign({"sub": user, "sid": session, "client_id": BROWSER}, now)
 
-    def for_account(self, account: AccountId, version: int, scope: str, now: datetime) -> str:
-        return self._sign({"sub": account, "client_id": account, "ver": version, "scope": scope}, now)
+    def for_account(self, account: AccountId, version: int, scopes: Iterable[ServiceScope], now: datetime) -> str:
+        return self._sign(
+            {"sub": account, "client_id": account, "ver": version, "scope": " ".join(sorted(scopes))}, now
+        )
 
     def read(self, token: str, now: datetime) -> Claims:
         """Raises NotAuthenticated."""
@@ -99,9 +103,9 @@ class Tokens:
     def _check(self, token: str, now: datetime) -> Claims:
         """The algorithm is ours, whatever the token says, and the key is one of ours by its exact name."""
         try:
-            header = _header(token)
-            key = next((each for each in self._published(now) if each.id == header.get("kid")), None)
-            if key is None or header.get("typ") != TYPE:
+            said_header = header(token)
+            key = next((each for each in self._published(now) if each.id == said_header.get("kid")), None)
+            if key is None or said_header.get("typ") != TYPE:
                 raise _refused()
             said = jwt.decode(
                 token,
@@ -152,10 +156,18 @@ class Tokens:
         return key
 
 
-def _header(token: str) -> dict[str, Any]:
+def header(token: str) -> dict[str, Any]:
     """Raises ValueError. Of a header alone, since PyJWT's own way to it reads the whole token."""
-    segment = token.partition(".")[0]
-    return msgspec.json.decode(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)), type=dict[str, Any])
+    return segment(token, 0)
+
+
+def segment(token: str, place: int) -> dict[str, Any]:
+    """What a JWT says there, true or not; raises ValueError."""
+    part = [*token.split(".", 3), ""][place]
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        raise ValueError("this is no JWT") from None
 
 
 def _derived(secret: bytes, day: int) -> Key:
@@ -172,7 +184,8 @@ def _claims(said: dict[str, Any], key: Key, now: datetime) -> Claims:
         raise _refused()
     if "sid" in said:
         return Claims(expires, user=UserId(said["sub"]), session=SessionId(said["sid"]))
-    return Claims(expires, account=AccountId(said["sub"]), version=said["ver"])
+    scopes = frozenset(ServiceScope(scope) for scope in said["scope"].split())
+    return Claims(expires, account=AccountId(said["sub"]), version=said["ver"], scopes=scopes)
 
 
 def _day(now: datetime) -> int:
