@@ -62,7 +62,7 @@ export function field({ name, label, type = 'text', value = '', hint = '', requi
 
 /** A password with a button that shows it. @param {Given} given @returns {Field} */
 export function passwordField(given) {
-  const made = field({ type: 'password', ...given, more: { autocapitalize: 'none', spellcheck: 'false', maxlength: 128, ...given.more } });
+  const made = field({ type: 'password', ...given, more: { autocapitalize: 'none', spellcheck: 'false', maxlength: 256, ...given.more } });
   const input = /** @type {HTMLInputElement} */ (made.input);
   const show = element('button', { type: 'button', class: 'reveal', 'aria-pressed': 'false' }, texts.forms.show);
   show.addEventListener('click', () => {

@@ -47,7 +47,7 @@ function accept(api, invitation) {
   const tongue = field({ name: 'language', label: texts.profile.language, choices: Object.entries(LANGUAGES), value: language });
   const zone = field({ name: 'zone', label: texts.profile.zone, choices: zones(zoneOfBrowser()).map((one) => [one, one.replace(/_/g, ' ')]), value: zoneOfBrowser(), hint: texts.profile.zoneHint });
   const user = element('input', { type: 'email', name: 'username', value: email, autocomplete: 'username', readonly: true, hidden: true, tabindex: '-1' });
-  const password = newPassword({ required: staff });
+  const password = newPassword({ required: staff, staff });
   const root = element('main', { class: 'card narrow', 'data-test': 'invitation' });
 
   const asked = form({

@@ -15,11 +15,12 @@ import { difference, patientFields, reconcile, valuesOf } from './fields.js';
  * @param {import('../../page.js').Context} context
  * @param {any} patient
  * @param {string} tag  its version
+ * @param {readonly string[]} names  of the fields that may be changed
  * @param {() => void} cancel
  */
-export function editForm({ api, again }, patient, tag, cancel) {
+export function editForm({ api, again }, patient, tag, names, cancel) {
   const path = `/v1/patients/${patient.id}`;
-  const made = patientFields(valuesOf(patient));
+  const made = patientFields(valuesOf(patient), names);
   const meanwhile = element('div', { class: 'note warn stack', hidden: true, tabindex: '-1', role: 'group', 'data-test': 'meanwhile' });
   let base = valuesOf(patient);
   let etag = tag;
@@ -49,7 +50,8 @@ export function editForm({ api, again }, patient, tag, cancel) {
   async function merge() {
     const read = await api.get(path);
     const theirs = valuesOf(read.body);
-    const { values, news, clashes } = reconcile(base, made.values(), theirs);
+    const { values, news: all, clashes } = reconcile(base, made.values(), theirs);
+    const news = all.filter((name) => name in made.fields);
     const line = (/** @type {string} */ name, /** @type {string} */ text, /** @type {Record<string, string>} */ more) =>
       element('li', {}, fill(text, { field: labelOf(name), before: shown(name, base[name]), now: shown(name, theirs[name]), ...more }));
     const before = { ...base };
@@ -71,7 +73,7 @@ export function editForm({ api, again }, patient, tag, cancel) {
   }
 
   const labelOf = (/** @type {string} */ name) => made.fields[name].root.querySelector('label')?.textContent ?? name;
-  return { root: asked.root, focus: () => made.fields.given.input.focus() };
+  return { root: asked.root, focus: () => Object.values(made.fields)[0].input.focus() };
 }
 
 /** @param {string} name @param {string} value */

@@ -8,14 +8,17 @@ import { LANGUAGES, language, texts, zoneOfBrowser, zones } from '../../language
 
 export const NAMES = /** @type {const} */ (['given', 'family', 'birth_date', 'number', 'email', 'phone', 'language', 'zone']);
 
+/** What patients, and who acts for them, may change themselves. */
+export const OWN_NAMES = /** @type {const} */ (['email', 'phone', 'language', 'zone']);
+
 /** @param {any} patient @returns {Values} */
 export const valuesOf = (patient) => Object.fromEntries(NAMES.map((name) => [name, String(patient[name] ?? '')]));
 
 /** @returns {Values} */
 export const emptyValues = () => ({ ...valuesOf({}), language, zone: zoneOfBrowser() });
 
-/** @param {Values} values */
-export function patientFields(values) {
+/** @param {Values} values @param {readonly string[]} [names]  those that may be changed */
+export function patientFields(values, names = NAMES) {
   const more = { autocomplete: 'off', spellcheck: 'false', maxlength: 100 };
   const today = new Date().toISOString().slice(0, 10);
   /** @type {Record<string, import('../../form.js').Field>} */
@@ -29,11 +32,12 @@ export function patientFields(values) {
     language: field({ name: 'language', label: texts.patient.language, choices: Object.entries(LANGUAGES), value: values.language }),
     zone: field({ name: 'zone', label: texts.patient.zone, choices: zones(values.zone).map((one) => [one, one.replace(/_/g, ' ')]), value: values.zone }),
   };
+  for (const name of NAMES) if (!names.includes(name)) delete fields[name];
   return {
     fields,
     root: element('div', { class: 'field-grid' }, ...Object.values(fields).map(({ root }) => root)),
     /** @returns {Values} */
-    values: () => Object.fromEntries(NAMES.map((name) => [name, fields[name].input.value.trim()])),
+    values: () => ({ ...values, ...Object.fromEntries(Object.entries(fields).map(([name, { input }]) => [name, input.value.trim()])) }),
   };
 }
 

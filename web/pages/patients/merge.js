@@ -24,7 +24,7 @@ export function mergeDialog(context, patient) {
     submit: texts.patients.search,
     check: made.check,
     send: async () => {
-      const { body } = await api.post(`/v1/clinics/${clinic?.clinic}/patients/search`, { ...made.values(), limit: 20 }, { open: true });
+      const { body } = await api.post(`/v1/clinics/${clinic?.clinic}/patients/search`, { ...made.values(), limit: 20 });
       const others = body.items.filter((/** @type {any} */ { id, state }) => id !== patient.id && state !== 'merged');
       const choose = (/** @type {any} */ other) => () => {
         dialog.close();

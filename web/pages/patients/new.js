@@ -23,7 +23,7 @@ export function newView({ api, clinic }) {
   async function show() {
     const { given: first, family, birth_date, email, phone, number } = given();
     const sought = { name: `${first} ${family}`, birth_date, email, phone, number };
-    const { body } = await api.post(`${base}/duplicates`, JSON.parse(JSON.stringify(sought)), { open: true });
+    const { body } = await api.post(`${base}/duplicates`, JSON.parse(JSON.stringify(sought)));
     /** @type {{patient: import('./brief.js').Brief, reasons: string[]}[]} */
     const items = body.items.map((/** @type {any} */ item) => ({ patient: item.patient ?? item, reasons: item.reasons ?? [] }));
     const news = items.some(({ patient }) => !seen.has(patient.id));

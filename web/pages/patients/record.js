@@ -6,6 +6,7 @@ import { day, LANGUAGES, texts } from '../../language.js';
 import { may } from '../../rights.js';
 import { nameOf } from './brief.js';
 import { editForm } from './edit.js';
+import { NAMES, OWN_NAMES } from './fields.js';
 import { emergencyNote, emergencyView } from './emergency.js';
 import { mergedPart, mergeDialog } from './merge.js';
 import { relationsSection } from './relations.js';
@@ -29,7 +30,7 @@ export async function recordView(context, id) {
   const shows = () => details.replaceChildren(...detailsOf(patient, edit));
 
   function edit() {
-    const { root, focus } = editForm(context, patient, etag, shows);
+    const { root, focus } = editForm(context, patient, etag, own ? NAMES : OWN_NAMES, shows);
     details.replaceChildren(root);
     focus();
   }

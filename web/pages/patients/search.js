@@ -9,6 +9,7 @@ import { toast } from '../../toast.js';
 import { briefView } from './brief.js';
 
 const SHORTEST_NAME = 2; // letters
+const EMPTY_PAGES = 5; // passed over by themselves
 
 /** Of the last search, for coming back from a record; of one user alone. @type {{user: string, sought: Record<string, string>}} */
 let last = { user: '', sought: {} };
@@ -21,9 +22,18 @@ export function searchView({ api, me, clinic }) {
   const found = element('p', { class: 'hint', role: 'status' });
   const path = `/v1/clinics/${clinic?.clinic}/patients/search`;
 
+  /** A page may be empty though there is more. @param {Record<string, string>} sought @param {string} [cursor] */
+  async function pageOf(sought, cursor) {
+    for (let left = EMPTY_PAGES; ; left -= 1) {
+      const { body } = await api.post(path, { ...sought, limit: 25, ...(cursor ? { cursor } : {}) });
+      if (body.items.length || !body.next_cursor || !left) return body;
+      cursor = body.next_cursor;
+    }
+  }
+
   /** @param {Record<string, string>} sought @param {string} [cursor] */
   async function search(sought, cursor) {
-    const { body } = await api.post(path, { ...sought, limit: 25, ...(cursor ? { cursor } : {}) }, { open: true });
+    const body = await pageOf(sought, cursor);
     const rows = body.items.map((/** @type {any} */ patient) => element('li', {}, briefView(patient, { link: true })));
     if (!cursor) results.replaceChildren(element('ul', { class: 'rows linked' }));
     results.querySelector('.more')?.remove();

@@ -2,21 +2,24 @@
 
 import { element } from '../../element.js';
 import { form, passwordField } from '../../form.js';
-import { texts } from '../../language.js';
+import { fill, texts } from '../../language.js';
 
 const SHORTEST = 8; // characters; the server also refuses those that are known from leaks
+const SHORTEST_OF_STAFF = 12;
 
-/** @param {{required: boolean, label?: string}} given */
-export function newPassword({ required, label = texts.password.new }) {
-  const made = passwordField({ name: 'password', label, required, hint: required ? texts.password.rules : texts.password.rulesOptional, more: { autocomplete: 'new-password', minlength: SHORTEST } });
+/** @param {{required: boolean, staff: boolean}} given  `staff`: works at a clinic or operates the server */
+export function newPassword({ required, staff }) {
+  const shortest = staff ? SHORTEST_OF_STAFF : SHORTEST;
+  const hint = fill(required ? texts.password.rules : texts.password.rulesOptional, { n: shortest });
+  const made = passwordField({ name: 'password', label: texts.password.new, required, hint, more: { autocomplete: 'new-password' } });
   return {
     root: made.root,
     field: made,
     /** @returns {string | null} as a form's `check` */
     check: () => {
-      const { length } = [...made.input.value];
-      if (length >= SHORTEST || (!required && !length)) return null;
-      made.fault(texts.password.short);
+      const { length } = [...made.input.value.normalize('NFC')];
+      if (length >= shortest || (!required && !length)) return null;
+      made.fault(fill(texts.password.short, { n: shortest }));
       made.input.focus();
       return '';
     },
@@ -26,7 +29,7 @@ export function newPassword({ required, label = texts.password.new }) {
 /** @param {import('../../page.js').Context} context @param {{password?: boolean}} factors */
 export function passwordSection({ api, me, again }, { password: has }) {
   const user = element('input', { type: 'email', name: 'username', value: me.email, autocomplete: 'username', readonly: true, hidden: true, tabindex: '-1' });
-  const made = newPassword({ required: true });
+  const made = newPassword({ required: true, staff: me.memberships.length > 0 || me.operator });
   const current = passwordField({ name: 'current', label: texts.password.current, required: true, more: { autocomplete: 'current-password' } });
   const { root } = form({
     name: 'password',
