@@ -38,11 +38,6 @@ async def visit(call: Call[None]) -> web.FileResponse:
     return _file(call.app[WEB], "visit.html")
 
 
-async def outbox(call: Call[None]) -> web.FileResponse:
-    """The letters of a server without a mail server; what it loads asks for an operator."""
-    return _file(call.app[WEB], "outbox.html")
-
-
 async def asset(call: Call[None]) -> web.FileResponse:
     """A script, style, picture or sound of the pages."""
     return _file(call.app[WEB], call.path["name"])

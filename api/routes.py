@@ -222,6 +222,7 @@ ROUTES: tuple[Route, ...] = (
             ("People", "/people", "Open the people of a clinic"),
             ("Patients", "/patients", "Open the patients of a clinic"),
             ("Accesses", "/accesses", "Open who saw a record"),
+            ("Outbox", "/outbox", "Open the letters of a server without a mail server"),
         )
     ),
     Route(
@@ -240,15 +241,6 @@ ROUTES: tuple[Route, ...] = (
         handler=pages.visit,
         action=Action.PAGE_READ,
         summary="Open the page of a seat",
-        tag="pages",
-    ),
-    Route(
-        operation="openOutbox",
-        method="GET",
-        path="/outbox",
-        handler=pages.outbox,
-        action=Action.PAGE_READ,
-        summary="Open the outbox",
         tag="pages",
     ),
     Route(

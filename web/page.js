@@ -43,6 +43,7 @@ const PAGES = {
   '/people': () => import('./pages/people.js'),
   '/patients': () => import('./pages/patients.js'),
   '/accesses': () => import('./pages/accesses.js'),
+  '/outbox': () => import('./pages/outbox.js'),
 };
 
 const STAFF_IDLE_MS = 15 * 60_000;

@@ -14,20 +14,6 @@ const english = {
   you: 'You',
   youAs: (/** @type {string} */ name) => `${name} (you)`,
 
-  outbox: {
-    to: (/** @type {string} */ address) => `To ${address}`,
-    copy: 'Copy the code',
-    copied: 'Copied',
-    selected: 'Selected: copy it by hand',
-    count: (/** @type {number} */ number) =>
-      number === 0
-        ? 'There are no letters yet. Sign-in codes, invitations and notices will appear here by themselves.'
-        : `${number} ${number === 1 ? 'letter' : 'letters'}, the newest first. New ones appear by themselves.`,
-    'sign-in': 'Sign in as an operator of this server to read its letters.',
-    nothing: 'There is nothing here for you. Operators read letters here after their second factor, and only on a server that has no mail server.',
-    offline: 'The server does not answer. Trying again…',
-  },
-
   preview: {
     title: (/** @type {string} */ name) => (name ? `Hello, ${name}` : 'Ready to join?'),
     lead: (/** @type {string} */ role, /** @type {string} */ clinic) => `You are joining as ${role.toLowerCase()} · ${clinic}`,

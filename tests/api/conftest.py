@@ -139,7 +139,7 @@ def token(seat: Json) -> str:
 def web_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "web"
     (folder / "views").mkdir(parents=True)
-    for page in ("page", "join", "visit", "outbox", "lost"):
+    for page in ("page", "join", "visit", "lost"):
         (folder / f"{page}.html").write_text(f"<!doctype html><title>{page}</title>")
     (folder / "app.js").write_text("export {};")
     (folder / "views" / "seat.css").write_text("a { color: red }")

@@ -12,10 +12,9 @@ from tests.api.conftest import Door
     [
         *(
             (path, b"page")
-            for path in ("/", "/sign-in", "/invitation", "/profile", "/people", "/patients", "/accesses")
+            for path in ("/", "/sign-in", "/invitation", "/profile", "/people", "/patients", "/accesses", "/outbox")
         ),
         ("/join", b"join"),
-        ("/outbox", b"outbox"),
         ("/visit/vis-1/sea-1", b"visit"),
     ],
 )

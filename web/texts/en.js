@@ -493,4 +493,17 @@ export default {
     whose: 'Whose record',
     system: 'This server',
   },
+
+  outbox: {
+    title: 'Outbox',
+    text: 'This server has no mail server, so its letters stay here. Codes and links in them work: show them to nobody.',
+    empty: 'There are no letters yet. Sign-in codes, invitations and notices will appear here by themselves.',
+    count: { one: '{n} letter. New ones appear by themselves.', other: '{n} letters, the newest first. New ones appear by themselves.' },
+    to: 'To {address}',
+    copy: 'Copy the code',
+    copied: 'Copied',
+    selected: 'Selected: copy it by hand',
+    older: 'Show older letters',
+    nothing: 'There is nothing here for you. Operators of the server read its letters here after their second factor, as long as it has no mail server.',
+  },
 };

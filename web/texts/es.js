@@ -491,4 +491,17 @@ export default {
     whose: 'De quién es la historia',
     system: 'Este servidor',
   },
+
+  outbox: {
+    title: 'Bandeja de salida',
+    text: 'Este servidor no tiene servidor de correo, así que sus cartas se quedan aquí. Sus códigos y enlaces sirven: no se los enseñe a nadie.',
+    empty: 'Todavía no hay cartas. Los códigos de acceso, las invitaciones y los avisos aparecerán aquí por sí solos.',
+    count: { one: '{n} carta. Las nuevas aparecen por sí solas.', other: '{n} cartas, la más reciente primero. Las nuevas aparecen por sí solas.' },
+    to: 'Para {address}',
+    copy: 'Copiar el código',
+    copied: 'Copiado',
+    selected: 'Seleccionado: cópielo a mano',
+    older: 'Mostrar cartas anteriores',
+    nothing: 'Aquí no hay nada para usted. Los operadores del servidor leen aquí sus cartas tras su segundo factor, mientras no tenga servidor de correo.',
+  },
 };
