@@ -44,7 +44,6 @@ FINDS: tuple[Find, ...] = (BY_AGE,)
 MAIL_JOB = "mail"
 LIFE = timedelta(hours=24)  # of a letter that cannot be sent
 AGAIN = timedelta(minutes=30)  # between the rounds of attempts that a job has
-SWEEP = timedelta(minutes=10)  # how often letters are looked for whose jobs are gone
 MAX_VALUE = 1000  # characters of one value; the rest is cut off, since some are what browsers say of themselves
 
 COUNTS = ("sent", "failed", "dead")
@@ -141,7 +140,6 @@ class Mail:
         self._store = store
         self._notifier = notifier
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
-        self._swept_at: datetime | None = None
 
     def counters(self) -> Mapping[str, int]:
         """Totals since start by `COUNTS`; `failed` are attempts, `dead` letters."""
@@ -152,7 +150,6 @@ class Mail:
 
         Raises Unavailable: `permanent` when the letter is dropped unsent.
         """
-        await self._sweep(now)
         stored = await self._store.get(COLLECTION, job.about["mail"])
         if stored is None:
             return
@@ -185,14 +182,12 @@ class Mail:
         except Conflict:
             pass  # another runner dropped one of them
 
-    async def _sweep(self, now: datetime) -> None:
+    async def sweep(self, now: datetime) -> bool:
         """Drop letters of more than a day whose jobs are gone, as when their runners died of something else."""
-        if self._swept_at is not None and now < self._swept_at + SWEEP:
-            return
-        self._swept_at = now
         below = encode_instant(now - LIFE - AGAIN)
-        old = (await self._store.find(BY_AGE, below=below, limit=MAX_TRANSACT_WRITES)).rows
-        if old:
-            log.warning("letters were left over", extra={"count": len(old)})
-            self._counts["dead"] += len(old)
-            await self._drop(old)
+        page = await self._store.find(BY_AGE, below=below, limit=MAX_TRANSACT_WRITES)
+        if page.rows:
+            log.warning("letters were left over", extra={"count": len(page.rows)})
+            self._counts["dead"] += len(page.rows)
+            await self._drop(page.rows)
+        return page.cursor is not None

@@ -40,6 +40,7 @@ from medinova_rt.operations.health import Health
 from medinova_rt.operations.keys import kept_key
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import Counters
+from medinova_rt.sweeps import SWEEP_JOB, Sweeps
 from medinova_rt.visits import EXPIRE_JOB, Visits
 from signaling import asyncapi, websocket
 from signaling.hub import Hub
@@ -57,6 +58,7 @@ PLANE = web.AppKey("plane", MediaPlane)
 ENGINE = web.AppKey("engine", Engine)
 HUB = web.AppKey("hub", Hub)
 MAIL = web.AppKey("mail", Mail)
+SWEEPS = web.AppKey("sweeps", Sweeps)
 NOTIFIER = web.AppKey[SmtpNotifier | OutboxNotifier]("notifier")
 
 
@@ -99,6 +101,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     else:
         app[NOTIFIER] = app[call.OUTBOX] = OutboxNotifier(store)
     app[MAIL] = Mail(store, app[NOTIFIER])
+    app[SWEEPS] = Sweeps(store, [app[MAIL].sweep])
 
     websocket.mount(
         app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=forwarded.address
@@ -188,8 +191,11 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
         if runner.done():
             raise Unavailable("the job runner has ended")
 
+    await app[SWEEPS].plan(app[call.CLOCK]())
     stop = asyncio.Event()
-    runner = asyncio.create_task(app[JOBS].run({EXPIRE_JOB: expire, MAIL_JOB: app[MAIL].deliver}, stop))
+    runner = asyncio.create_task(
+        app[JOBS].run({EXPIRE_JOB: expire, MAIL_JOB: app[MAIL].deliver, SWEEP_JOB: app[SWEEPS].run}, stop)
+    )
     app[call.HEALTH].add("jobs", check)
     yield
     stop.set()
