@@ -5,7 +5,6 @@ that loses reads again and decides again, a bounded number of times. Each use ca
 transact. Permission was asked before (`access.guard`, by the transport); here only state and bounds are checked.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +17,7 @@ from medinova_rt.access import Action, Principal, Role, SeatHolder, Service, Sys
 from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, Conflict, LimitReached, NotFound, WrongState
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId, new_id
+from medinova_rt.names import fit_name
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import Find, Insert, Replace, Store, Stored, Write
 
@@ -29,15 +29,10 @@ EXPIRE_JOB = "visit-expire"
 
 MAX_SEATS = 8
 MAX_LINKS = 8  # per seat
-MAX_NAME = 80
 DEFAULT_LIFE = timedelta(hours=24)
 SHORTEST_LIFE = timedelta(minutes=1)
 LONGEST_LIFE = timedelta(days=31)
 ATTEMPTS = 8
-
-
-# Controls, line ends, overrides of writing direction; joiners stay, some scripts need them
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class State(StrEnum):
@@ -310,9 +305,7 @@ def _read(stored: Stored) -> Visit:
 
 
 def _seat(role: Role, name: str, expires_at: datetime, now: datetime, pointer: str) -> Seat:
-    name = name.strip()
-    if not 1 <= len(name) <= MAX_NAME or _UNFIT.search(name):
-        raise BadInput(f"a name has 1 to {MAX_NAME} characters, none of which controls a terminal or a line", pointer)
+    name = fit_name(name, pointer)
     return Seat(
         id=SeatId(new_id("sea", now)),
         role=role,

@@ -7,6 +7,8 @@ import functools
 import tomllib
 from importlib.resources import files
 
+from medinova_rt.errors import BadInput
+
 LANGUAGES = ("en", "es")  # the first is everybody's fallback
 
 Catalogue = dict[str, str]
@@ -16,6 +18,13 @@ def text(name: str, language: str, **values: str) -> str:
     """Return the text with its placeholders filled in; raises KeyError for an unknown name or a missing value."""
     known = language if language in LANGUAGES else LANGUAGES[0]
     return catalogue(known)[name].format_map(values)
+
+
+def known_language(language: str, pointer: str = "/language") -> str:
+    """Return the language; raises BadInput where there is no catalogue of it."""
+    if language not in LANGUAGES:
+        raise BadInput(f"the languages here are {', '.join(LANGUAGES)}", pointer)
+    return language
 
 
 @functools.cache

@@ -56,6 +56,8 @@ def test_these_are_private() -> None:
         "Patient.language",
         "Patient.zone",
         "Patient.number",
+        "User.email",
+        "User.name",
         "Draft.to",
         "Draft.parameters",
     }

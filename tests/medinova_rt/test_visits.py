@@ -12,11 +12,11 @@ from medinova_rt.access import Action, Role, SeatHolder, Service, System, Thing
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.errors import BadInput, Conflict, DomainError, LimitReached, NotFound, WrongState
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId
+from medinova_rt.names import MAX_NAME
 from medinova_rt.ports import Token, Write
 from medinova_rt.visits import (
     DEFAULT_LIFE,
     MAX_LINKS,
-    MAX_NAME,
     MAX_SEATS,
     OVER,
     TRANSITIONS,
