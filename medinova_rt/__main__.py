@@ -183,7 +183,7 @@ async def _show_outbox(settings: Settings) -> int:
     finally:
         await store.close()
     for letter in reversed(letters):
-        print(f"{letter.at:%Y-%m-%d %H:%M:%S} UTC, to {letter.to}\n{letter.subject}\n\n{letter.text}")
+        print(f"To: {letter.to}\nDate: {letter.at:%Y-%m-%d %H:%M:%S} UTC\nSubject: {letter.subject}\n\n{letter.text}")
         print("─" * 72)
     print(f"{len(letters)} letter{'' if len(letters) == 1 else 's'}." if letters else "There are no letters.")
     return 0

@@ -1,14 +1,17 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from medinova_rt import documents, jobs, mail, texts
 from medinova_rt.adapters.local import MemoryStore
-from medinova_rt.errors import Unavailable
+from medinova_rt.errors import BadInput, Unavailable
 from medinova_rt.ids import ClinicId
 from medinova_rt.jobs import MAX_ATTEMPTS, MAX_RUNNING, Jobs, State
 from medinova_rt.mail import AGAIN, LIFE, MAIL_JOB, PARAMETERS, Mail, Template, letter, moment
 from medinova_rt.ports import MAX_TRANSACT_WRITES, Insert, Letter
+from medinova_rt.users import normal_email
 
 CLINIC = ClinicId("cli-1")
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -100,6 +103,16 @@ def test_values_are_those_of_the_template(values: dict[str, str]) -> None:
 def test_an_address_is_one_address(to: str) -> None:
     with pytest.raises(ValueError, match="no e-mail address"):
         letter("sign-in-code", to, "en", NOW, clinic=CLINIC, **CODE)
+
+
+@given(st.emails() | st.from_regex(r"[!-?A-~]{1,66}@[a-zA-Z0-9.-]{1,20}\.[a-z]{2,5}", fullmatch=True))
+@example(f"{'a' * 64}@{'b.' * 92}org")
+def test_whoever_has_an_account_can_be_written_to(typed: str) -> None:
+    try:
+        to = normal_email(typed)
+    except BadInput:
+        return
+    assert letter("sign-in-code", to, "en", NOW, clinic=CLINIC, **CODE)
 
 
 @pytest.mark.parametrize(

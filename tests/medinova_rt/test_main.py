@@ -137,7 +137,8 @@ async def test_outbox_prints_letters_beside_a_running_server(tmp_path: Path) -> 
     async with asyncio.timeout(START_S):
         while "123456" not in (said := await run(tmp_path, "outbox"))[1]:
             assert said[0] == 0
-    assert "to robin@example.org\nSu código de acceso\n" in said[1]
+    assert said[1].startswith("To: robin@example.org\nDate: ")
+    assert "\nSubject: Su código de acceso\n\nSu código para" in said[1]
     assert said[1].endswith("1 letter.\n")
     assert await command.end(signal.SIGTERM) == 0
     assert (await run(tmp_path, "outbox"))[1] == said[1]
