@@ -24,6 +24,7 @@ from medinova_rt.links import Links
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Rooms, Store
+from medinova_rt.repeats import Repeats
 from medinova_rt.visits import Visits
 
 
@@ -37,6 +38,7 @@ SETTINGS = web.AppKey("settings", Settings)
 SERVICE_KEY = web.AppKey("service_key", str)
 SERVICE_CLINIC = web.AppKey("service_clinic", ClinicId)  # whose the service key is
 STORE = web.AppKey("store", Store)
+REPEATS = web.AppKey("repeats", Repeats)
 CLINICS = web.AppKey("clinics", Clinics)
 VISITS = web.AppKey("visits", Visits)
 ENTRANCE = web.AppKey("entrance", Entrance)

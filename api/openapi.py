@@ -8,7 +8,8 @@ import msgspec
 
 from api import repeating
 from api.problems import MEDIA_TYPE, TABLE, Problem
-from api.route import Repeat, Route
+from api.repeating import Repeat
+from api.route import Route
 from medinova_rt.access import Role
 from medinova_rt.errors import DomainError
 

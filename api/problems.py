@@ -54,18 +54,6 @@ class RepeatKeyWrong(DomainError):
     code = "idempotency-key"
 
 
-class RepeatDiffers(DomainError):
-    code = "idempotency-mismatch"
-
-
-class RepeatRunning(DomainError):
-    code = "idempotency-running"
-
-
-class RepeatUnanswered(DomainError):
-    code = "idempotency-unanswered"
-
-
 class CrossOrigin(DomainError):
     code = "cross-origin"
 
@@ -89,8 +77,8 @@ TABLE: Mapping[type[DomainError], Row] = {
     WrongMethod: Row(405, "Wrong method"),
     NotAcceptable: Row(406, "No such form of the answer"),
     TooSlow: Row(408, "The request took too long to come in"),
-    RepeatRunning: Row(409, "The same request is still running"),
-    RepeatUnanswered: Row(409, "Done before, and the answer was lost"),
+    errors.RepeatRunning: Row(409, "The same request is still running"),
+    errors.RepeatUnanswered: Row(409, "Done before, and the answer was lost"),
     errors.Conflict: Row(409, "Changed by somebody else first"),
     errors.WrongState: Row(409, "Not possible in this state"),
     errors.NumberTaken: Row(409, "The number is another patient's"),
@@ -99,7 +87,7 @@ TABLE: Mapping[type[DomainError], Row] = {
     errors.Changed: Row(412, "Changed since it was read"),
     TooLarge: Row(413, "The request is too large"),
     WrongMediaType: Row(415, "Wrong media type"),
-    RepeatDiffers: Row(422, "The key was used for another request"),
+    errors.RepeatDiffers: Row(422, "The key was used for another request"),
     PreconditionRequired: Row(428, "If-Match is missing"),
     errors.TooFast: Row(429, "Too many requests"),
     DomainError: Row(500, "Something went wrong on our side"),
@@ -194,7 +182,7 @@ def _headers(error: DomainError) -> dict[str, str]:
             return {"WWW-Authenticate": 'Bearer realm="MediNova RT"'}
         case WrongMediaType():
             return {"Accept": error.accepted}
-        case RepeatRunning():
+        case errors.RepeatRunning():
             return {"Retry-After": str(BUSY_RETRY_S)}
         case errors.TooFast():
             return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}

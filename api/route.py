@@ -13,31 +13,24 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
 from aiohttp import web
 from msgspec import Struct
 
 from api import bodies, caller, conditions, deprecation, forwarded, problems, repeating, things
-from api.call import CLOCK, STORE, AnyCall, Call, Reply
+from api.call import CLOCK, REPEATS, STORE, AnyCall, Call, Reply
 from api.limits import LIMITS
+from api.repeating import Repeat
 from medinova_rt import access, errors
 from medinova_rt.access import NOWHERE, Action, Principal, Stranger, Thing
 from medinova_rt.errors import BadInput, DomainError, NotAuthenticated, NotFound, Unavailable
+from medinova_rt.repeats import Answer
 
 TIME_LIMIT_S = 10.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[AnyCall], Awaitable[Reply | web.StreamResponse]]
-
-
-class Repeat(Enum):
-    """Whether `Idempotency-Key` is looked at."""
-
-    NEVER = "never"  # what reads; sign-in, tokens, tickets: an answer with a secret in it is not kept
-    ALLOWED = "allowed"
-    REQUIRED = "required"  # where a repeat would make a second thing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,16 +145,21 @@ class Route:
         now = request.app[CLOCK]()
         data = await bodies.read(request)
         principal, thing = await self._admit(request, now)
-        kept = await repeating.look(request, self.repeats, principal, data, now)
-        if isinstance(kept, web.Response):
-            return kept
+        ask = repeating.asked(request, self.repeats, principal, data)
+        if ask and (kept := await request.app[REPEATS].look(ask, now)):
+            return await repeating.replay(request, kept, principal, self.action, thing, now)
         expected = conditions.expected(request, thing.version) if self.precondition else None
         if self.is_api:
             bodies.check_accepts(request, self.produces)
         body = bodies.decode(request, data, self.request, self.media_type) if self.request else None
         query = bodies.decode_query(request, self.query) if self.is_api else None
         call = Call(request.app, principal, thing, request.match_info, body, query, expected, now, request)
-        return await repeating.run(kept, lambda: self._handle(call), now)
+        if ask is None:
+            return await self._handle(call)
+        claimed = await request.app[REPEATS].claim(ask, now)
+        if isinstance(claimed, Answer):  # somebody was faster, since we looked
+            return await repeating.replay(request, claimed, principal, self.action, thing, now)
+        return await repeating.run(request, claimed, lambda: self._handle(call))
 
     async def _admit(self, request: web.Request, now: datetime) -> tuple[Principal, Thing]:
         """Return who it is and what the path names, when that may be seen and this be done to it."""

@@ -13,6 +13,7 @@ from api.bodies import MAX_BODY_BYTES
 from api.call import HEALTH, SETTINGS, Call
 from api.limits import LIMITS, Limits
 from api.middleware import explain, harden, observe, refuse_other_sites
+from api.repeating import Repeat
 from api.route import Route
 from medinova_rt.access import Action
 from medinova_rt.config import Settings
@@ -45,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/visits",
         handler=visits.create,
+        repeat=Repeat.REQUIRED,
         action=Action.VISIT_CREATE,
         request=visits.NewVisit,
         response=visits.VisitView,
@@ -68,9 +70,10 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/visits/{visit}/end",
         handler=visits.end,
+        precondition=True,
         action=Action.VISIT_END,
         response=visits.VisitView,
-        errors=(Conflict, WrongState),
+        errors=(WrongState,),
         summary="End a visit",
         tag="visits",
     ),
@@ -79,6 +82,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/visits/{visit}/seats",
         handler=visits.add_seat,
+        repeat=Repeat.REQUIRED,
         action=Action.SEAT_ADD,
         request=visits.NewSeat,
         response=visits.SeatView,
@@ -102,6 +106,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/visits/{visit}/seats/{seat}/links",
         handler=visits.add_link,
+        repeat=Repeat.REQUIRED,
         action=Action.LINK_ADD,
         response=visits.LinkView,
         status=201,
@@ -114,9 +119,9 @@ ROUTES: tuple[Route, ...] = (
         method="DELETE",
         path="/v1/visits/{visit}/links/{link}",
         handler=visits.revoke_link,
+        precondition=True,
         action=Action.LINK_REVOKE,
         status=204,
-        errors=(Conflict,),
         summary="Revoke a join link",
         tag="links",
     ),

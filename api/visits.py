@@ -76,13 +76,13 @@ async def create(call: Call[NewVisit]) -> Reply:
     seats = [(seat.role, seat.name) for seat in call.body.seats]
     life = timedelta(seconds=call.body.expires_in_s)
     visit = await call.app[VISITS].create(call.principal, seats, call.now, life)
-    return Reply(visit_view(call.app, visit), _location(visit))
+    return Reply(visit_view(call.app, visit), _location(visit), etag=1)
 
 
 async def read(call: Call[None]) -> Reply:
     """Read a visit as it is now."""
-    visit = await call.app[VISITS].read(call.principal, _id(call), call.now)
-    return Reply(visit_view(call.app, visit))
+    found = await call.app[VISITS].read(call.principal, _id(call), call.now)
+    return Reply(visit_view(call.app, found.value), etag=found.version)
 
 
 async def add_seat(call: Call[NewSeat]) -> Reply:
@@ -102,16 +102,16 @@ async def add_link(call: Call[None]) -> Reply:
 async def revoke_link(call: Call[None]) -> Reply:
     """Make a link worthless; whoever came in by it is cut off. Doing it again changes nothing."""
     link = LinkId(call.path["link"])
-    visit = await call.app[VISITS].revoke_link(call.principal, _id(call), link, call.now)
+    visit = await call.app[VISITS].revoke_link(call.principal, _id(call), link, call.now, call.expected)
     await call.app[ROOMS].revoke(visit.id, link)
     return Reply()
 
 
 async def end(call: Call[None]) -> Reply:
     """End a visit for everyone in it."""
-    visit = await call.app[VISITS].end(call.principal, _id(call), call.now)
-    await call.app[ROOMS].close(visit.id, "ended")
-    return Reply(visit_view(call.app, visit))
+    ended = await call.app[VISITS].end(call.principal, _id(call), call.now, call.expected)
+    await call.app[ROOMS].close(ended.value.id, "ended")
+    return Reply(visit_view(call.app, ended.value), etag=ended.version)
 
 
 def visit_view(app: web.Application, visit: Visit) -> VisitView:

@@ -23,7 +23,7 @@ BY_PATIENT = Find(COLLECTION, equal=("patient",), ordered_by="at")
 BY_CLINIC = Find(COLLECTION, equal=("clinic",), ordered_by="at")
 FINDS: tuple[Find, ...] = (BY_VISIT, BY_PATIENT, BY_CLINIC)
 
-Outcome = Literal["done", "denied"]
+Outcome = Literal["done", "denied", "repeated"]  # repeated: the answer of before was given again
 
 
 class Actor(Protocol):

@@ -10,6 +10,9 @@ DomainError
 ├── NotFound          not-found        no such thing, or none the caller may know of
 ├── Conflict          conflict         somebody else changed it first; read again
 │   └── Changed       changed          it is no longer the version that the caller had read
+├── RepeatDiffers     idempotency-mismatch    the key came before with another request
+├── RepeatRunning     idempotency-running     the same request is still running
+├── RepeatUnanswered  idempotency-unanswered  the same request was carried out; its answer was lost
 ├── WrongState        wrong-state      the thing's state has no such move
 ├── NumberTaken       number-taken     the clinic's number is another patient's
 ├── LikelyDuplicates  likely-duplicates  the clinic may have that patient already; carries the candidates' ids
@@ -69,6 +72,18 @@ class Conflict(DomainError):
 
 class Changed(Conflict):
     code = "changed"
+
+
+class RepeatDiffers(DomainError):
+    code = "idempotency-mismatch"
+
+
+class RepeatRunning(DomainError):
+    code = "idempotency-running"
+
+
+class RepeatUnanswered(DomainError):
+    code = "idempotency-unanswered"
 
 
 class WrongState(DomainError):

@@ -22,7 +22,7 @@ from api import call, forwarded, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import audit, clinics, entrance, grants, jobs, mail, visits
+from medinova_rt import audit, clinics, entrance, grants, jobs, mail, repeats, visits
 from medinova_rt.adapters import outbox_notifier
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.smtp_notifier import SmtpNotifier
@@ -40,6 +40,8 @@ from medinova_rt.operations.health import Health
 from medinova_rt.operations.keys import kept_key
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import Counters
+from medinova_rt.repeats import Repeats
+from medinova_rt.riders import RidingStore
 from medinova_rt.sweeps import SWEEP_JOB, Sweeps
 from medinova_rt.visits import EXPIRE_JOB, Visits
 from signaling import asyncapi, websocket
@@ -51,8 +53,18 @@ log = logging.getLogger(__name__)
 WEB = Path(__file__).resolve().parents[1] / "web"
 DATABASE = "medinova.db"
 KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
-FINDS = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS, *grants.FINDS, *mail.FINDS, *outbox_notifier.FINDS)
+FINDS = (
+    *visits.FINDS,
+    *jobs.FINDS,
+    *entrance.FINDS,
+    *audit.FINDS,
+    *grants.FINDS,
+    *mail.FINDS,
+    *repeats.FINDS,
+    *outbox_notifier.FINDS,
+)
 
+DOCUMENTS = web.AppKey("documents", SqliteStore)
 JOBS = web.AppKey("jobs", Jobs)
 PLANE = web.AppKey("plane", MediaPlane)
 ENGINE = web.AppKey("engine", Engine)
@@ -72,7 +84,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     `settings.on_port` was applied. Raises CannotStart.
     """
     data = Path(settings.data)
-    store = SqliteStore(data / DATABASE, FINDS)
+    documents = SqliteStore(data / DATABASE, FINDS)
+    store = RidingStore(documents)
     work = Jobs(store, utc_now)
     links = Links((settings.secret or _key(data / "secret.key")).encode())
     engine, health.engine_why = _engine(settings, addresses)
@@ -84,7 +97,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.SETTINGS] = settings
     app[call.SERVICE_KEY] = settings.service_key or _key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
-    app[call.STORE] = store
+    app[DOCUMENTS], app[call.STORE], app[call.REPEATS] = documents, store, Repeats(store)
     app[call.CLINICS] = Clinics(store)
     app[call.VISITS] = held
     app[call.ENTRANCE] = Entrance(store, held, links)
@@ -101,14 +114,14 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     else:
         app[NOTIFIER] = app[call.OUTBOX] = OutboxNotifier(store)
     app[MAIL] = Mail(store, app[NOTIFIER])
-    app[SWEEPS] = Sweeps(store, [app[MAIL].sweep])
+    app[SWEEPS] = Sweeps(store, [app[MAIL].sweep, app[call.REPEATS].sweep])
 
     websocket.mount(
         app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=forwarded.address
     )
     app.router.add_get("/asyncapi.json", _asyncapi)
     counters.include("media", plane.counters)
-    counters.include("store", store.counters)
+    counters.include("store", documents.counters)
     counters.include("jobs", work.counters)
     counters.include("mail", app[MAIL].counters)
     app.cleanup_ctx.extend([open_store, open_mail, run_jobs, open_media, open_signalling])
@@ -160,8 +173,7 @@ async def _stop(runner: web.AppRunner, app: web.Application) -> None:
 
 
 async def open_store(app: web.Application) -> AsyncIterator[None]:
-    store = app[call.STORE]
-    assert isinstance(store, SqliteStore)
+    store = app[DOCUMENTS]
     try:
         await store.open()
     except Unavailable as error:

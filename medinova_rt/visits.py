@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from medinova_rt import access, audit, changes, chat, documents, jobs
 from medinova_rt.access import Action, Principal, Role, SeatHolder, Service, System, Thing
 from medinova_rt.changes import Held
-from medinova_rt.errors import BadInput, Conflict, LimitReached, NotFound, WrongState
+from medinova_rt.errors import BadInput, LimitReached, NotFound, WrongState
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId, new_id
 from medinova_rt.names import fit_name
 from medinova_rt.phi import Open, Private
-from medinova_rt.ports import Find, Insert, Replace, Store, Stored, Write
+from medinova_rt.ports import Find, Insert, Store, Stored, Write
 
 VISITS = "visits"
 SCHEMA = 1
@@ -32,7 +32,6 @@ MAX_LINKS = 8  # per seat
 DEFAULT_LIFE = timedelta(hours=24)
 SHORTEST_LIFE = timedelta(minutes=1)
 LONGEST_LIFE = timedelta(days=31)
-ATTEMPTS = 8
 
 
 class State(StrEnum):
@@ -167,9 +166,9 @@ class Visits:
         self._wake()
         return visit
 
-    async def read(self, principal: Principal, id: VisitId, now: datetime) -> Visit:
+    async def read(self, principal: Principal, id: VisitId, now: datetime) -> Held[Visit]:
         """The visit with its names and links; raises NotFound."""
-        return await self.note(principal, Action.VISIT_READ, id, now)
+        return await self._note(principal, Action.VISIT_READ, id, now)
 
     async def read_seat(self, principal: SeatHolder, now: datetime) -> tuple[Visit, Seat]:
         """The holder's own seat, before they join; raises NotFound."""
@@ -178,12 +177,15 @@ class Visits:
 
     async def note(self, principal: Principal, action: Action, id: VisitId, now: datetime) -> Visit:
         """Record an act that leaves the visit as it is (reading, joining, leaving), and return it; raises NotFound."""
-        visit = await self.find(id)
-        if visit is None:
+        return (await self._note(principal, action, id, now)).value
+
+    async def _note(self, principal: Principal, action: Action, id: VisitId, now: datetime) -> Held[Visit]:
+        found = await self.held(id)
+        if found is None:
             raise NotFound("there is no such visit")
         seat = principal.seat if isinstance(principal, SeatHolder) else None
-        await self._store.transact([_record(principal, action, visit, now, seat=seat)])
-        return visit
+        await self._store.transact([_record(principal, action, found.value, now, seat=seat)])
+        return found
 
     async def add_seat(
         self, principal: Principal, id: VisitId, role: Role, name: str, now: datetime
@@ -192,74 +194,80 @@ class Visits:
         visit = await self.find(id)
         seat = _seat(role, name, visit.expires_at if visit else now, now, "/name")
 
-        def decide(visit: Visit) -> tuple[Visit, Insert]:
+        def decide(visit: Visit) -> tuple[Visit, list[Write]]:
             still_on(visit)
             if len(visit.seats) >= MAX_SEATS:
                 raise LimitReached(f"a visit has at most {MAX_SEATS} seats")
             grown = replace(visit, seats=[*visit.seats, seat])
-            return grown, _record(principal, Action.SEAT_ADD, visit, now, seat=seat.id)
+            return grown, [_record(principal, Action.SEAT_ADD, visit, now, seat=seat.id)]
 
-        return await self._change(id, decide), seat
+        return (await self._change(id, decide)).value, seat
 
     async def add_link(self, principal: Principal, id: VisitId, seat: SeatId, now: datetime) -> tuple[Visit, Link]:
         """A further join link for the seat, beside the others; raises NotFound, WrongState, LimitReached."""
         visit = await self.find(id)
         link = _link(visit.expires_at if visit else now, now)
 
-        def decide(visit: Visit) -> tuple[Visit, Insert]:
+        def decide(visit: Visit) -> tuple[Visit, list[Write]]:
             still_on(visit)
             held = visit.seat(seat)
             kept = held.links if len(held.links) < MAX_LINKS else [each for each in held.links if not each.revoked]
             if len(kept) >= MAX_LINKS:
                 raise LimitReached(f"a seat has at most {MAX_LINKS} links; revoke one first")
             grown = _with_seat(visit, replace(held, links=[*kept, link]))
-            return grown, _record(principal, Action.LINK_ADD, visit, now, seat=seat, link=link.id)
+            return grown, [_record(principal, Action.LINK_ADD, visit, now, seat=seat, link=link.id)]
 
-        return await self._change(id, decide), link
+        return (await self._change(id, decide)).value, link
 
-    async def revoke_link(self, principal: Principal, id: VisitId, link: LinkId, now: datetime) -> Visit:
-        """End the link and whatever it was exchanged for; again is fine. Raises NotFound. Tell `Rooms.revoke`."""
+    async def revoke_link(
+        self, principal: Principal, id: VisitId, link: LinkId, now: datetime, expected: int | None = None
+    ) -> Visit:
+        """End the link and whatever it was exchanged for; again is fine. Raises NotFound, Changed.
 
-        def decide(visit: Visit) -> tuple[Visit, Insert]:
+        Tell `Rooms.revoke`.
+        """
+
+        def decide(visit: Visit) -> tuple[Visit, list[Write]]:
             for seat in visit.seats:
                 for each in seat.links:
-                    if each.id == link and each.revoked:
-                        return visit, _record(principal, Action.LINK_REVOKE, visit, now, seat=seat.id, link=link)
-                    if each.id == link:
-                        links = [replace(one, revoked=one.revoked or one.id == link) for one in seat.links]
-                        changed = _with_seat(visit, replace(seat, links=links))
-                        return changed, _record(principal, Action.LINK_REVOKE, visit, now, seat=seat.id, link=link)
+                    if each.id != link:
+                        continue
+                    record = _record(principal, Action.LINK_REVOKE, visit, now, seat=seat.id, link=link)
+                    if each.revoked:
+                        return visit, [record]
+                    links = [replace(one, revoked=one.revoked or one.id == link) for one in seat.links]
+                    return _with_seat(visit, replace(seat, links=links)), [record]
             raise NotFound("there is no such link in this visit")
 
-        return await self._change(id, decide)
+        return (await self._change(id, decide, expected)).value
 
     async def admit(self, principal: Principal, id: VisitId, seat: SeatId, now: datetime) -> Visit:
         """Let the seat in, which starts the visit; again is fine. Raises NotFound, WrongState."""
 
-        def decide(visit: Visit) -> tuple[Visit, Insert]:
-            return admit(visit, seat, now), _record(principal, Action.SEAT_ADMIT, visit, now, seat=seat)
+        def decide(visit: Visit) -> tuple[Visit, list[Write]]:
+            return admit(visit, seat, now), [_record(principal, Action.SEAT_ADMIT, visit, now, seat=seat)]
 
-        return await self._change(id, decide)
+        return (await self._change(id, decide)).value
 
-    async def end(self, principal: Principal, id: VisitId, now: datetime) -> Visit:
-        """End it for everyone; raises NotFound, WrongState when it is over. Tell `Rooms.close`."""
+    async def end(self, principal: Principal, id: VisitId, now: datetime, expected: int | None = None) -> Held[Visit]:
+        """End it for everyone; raises NotFound, Changed, WrongState when it is over. Tell `Rooms.close`."""
 
-        def decide(visit: Visit) -> tuple[Visit, Insert]:
-            return step(visit, Event.END, now), _record(principal, Action.VISIT_END, visit, now)
+        def decide(visit: Visit) -> tuple[Visit, list[Write]]:
+            return step(visit, Event.END, now), [_record(principal, Action.VISIT_END, visit, now)]
 
-        return await self._change(id, decide)
+        return await self._change(id, decide, expected)
 
     async def expire(self, id: VisitId, now: datetime) -> Visit:
         """What the job `visit-expire` does: end what has not ended. Idempotent; raises NotFound. Tell `Rooms.close`."""
         system = System()
 
-        def decide(visit: Visit) -> tuple[Visit, Insert | None]:
+        def decide(visit: Visit) -> tuple[Visit, list[Write]]:
             access.require(system, Action.VISIT_EXPIRE, thing(visit), now)
             if visit.state in OVER:
-                return visit, None
-            return step(visit, Event.EXPIRE, now), _record(system, Action.VISIT_EXPIRE, visit, now)
+                return visit, []
+            return step(visit, Event.EXPIRE, now), [_record(system, Action.VISIT_EXPIRE, visit, now)]
 
-        return await self._change(id, decide)
+        return (await self._change(id, decide)).value
 
     # --- chat ---
 
@@ -280,24 +288,10 @@ class Visits:
         """The latest lines, at most 200, oldest first; for those admitted."""
         return await self._chat.lines(id, limit)
 
-    async def _change(self, id: VisitId, decide: Callable[[Visit], tuple[Visit, Insert | None]]) -> Visit:
-        """Compare-and-set: `decide` returns the new visit (the same object: no change) and the record of an act."""
-        for _ in range(ATTEMPTS):
-            stored = await self._store.get(VISITS, id)
-            if stored is None:
-                raise NotFound("there is no such visit")
-            before = documents.decode(Visit, stored.document, SCHEMA, {})
-            after, record = decide(before)
-            writes: list[Write] = [] if record is None else [record]
-            if after is not before:
-                writes.append(Replace(VISITS, id, documents.encode(after), stored.token))
-            try:
-                if writes:
-                    await self._store.transact(writes)
-            except Conflict:
-                continue
-            return after
-        raise Conflict("others are changing this visit; try again")
+    async def _change(
+        self, id: VisitId, decide: Callable[[Visit], tuple[Visit, Sequence[Write]]], expected: int | None = None
+    ) -> Held[Visit]:
+        return await changes.change(self._store, VISITS, id, _read, decide, expected)
 
 
 def _read(stored: Stored) -> Visit:

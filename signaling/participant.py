@@ -215,7 +215,7 @@ class Participant:
             case effects.Say(key, text):
                 room.said(await desk.visits.say(self.holder, key, text, desk.clock()), self)
             case effects.EndVisit():
-                room.learn(await desk.visits.end(self.holder, self.holder.visit, desk.clock()))
+                room.learn((await desk.visits.end(self.holder, self.holder.visit, desk.clock())).value)
             case effects.OpenGate(catch_up):
                 room.media.admit(Name(seat))
                 if catch_up:

@@ -1,6 +1,7 @@
 """The REST application on a free port of loopback, over a SQLite file, with rooms that write down what they hear."""
 
 import re
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from yarl import URL
 from api import call
 from api.openapi import document
 from api.routes import ROUTES, make_app
-from medinova_rt import audit, clinics, entrance, jobs, visits
+from medinova_rt import audit, clinics, entrance, jobs, repeats, visits
 from medinova_rt.adapters import outbox_notifier
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
@@ -28,6 +29,8 @@ from medinova_rt.links import Links
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import Counters
+from medinova_rt.repeats import Repeats
+from medinova_rt.riders import RidingStore
 from medinova_rt.visits import Visits
 
 KEY = "service-key-of-the-tests-0123456789"
@@ -105,8 +108,15 @@ class Door:
         self.clock = clock
 
     async def ask(self, method: str, path: str, *, key: str | None = KEY, **more: Any) -> Answer:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        headers |= more.pop("headers", {})
+        """Send what a well-behaved client does: a key of its own with each POST, `*` where a version is asked for.
+
+        A header given as None is left out.
+        """
+        said: dict[str, str | None] = {"Authorization": f"Bearer {key}" if key else None}
+        said |= {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}
+        said |= {"If-Match": "*"} if method not in ("GET", "HEAD", "OPTIONS") else {}
+        said |= more.pop("headers", {})
+        headers = {name: value for name, value in said.items() if value is not None}
         url = URL(self.url + path, encoded=True)
         async with self.session.request(method, url, headers=headers, allow_redirects=False, **more) as response:
             answer = Answer(response.status, response.headers, await response.read())
@@ -152,16 +162,17 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     settings = load({"MEDINOVA_PUBLIC_URL": f"http://127.0.0.1:{port}", "MEDINOVA_PROXIES": "127.0.0.1"})
-    store = SqliteStore(
-        tmp_path / "test.db", (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS, *outbox_notifier.FINDS)
-    )
-    await store.open()
+    finds = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS, *repeats.FINDS, *outbox_notifier.FINDS)
+    kept = SqliteStore(tmp_path / "test.db", finds)
+    await kept.open()
+    store = RidingStore(kept)
     app = make_app(settings)
     held, links = Visits(store), Links(b"s" * 32)
     app[call.SETTINGS] = settings
     app[call.SERVICE_KEY] = KEY
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
     app[call.STORE] = store
+    app[call.REPEATS] = Repeats(store)
     app[call.CLINICS] = Clinics(store)
     app[call.VISITS] = held
     app[call.LINKS] = links
@@ -181,4 +192,4 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield Door(app, session, clock)
     await runner.cleanup()
-    await store.close()
+    await kept.close()

@@ -51,7 +51,7 @@ async def test_every_error_of_a_route_is_answered_as_documented(
 
 async def everything(door: Door) -> list[tuple[Any, ...]]:
     """Return the whole store, audit trail included."""
-    path = door.app[call.STORE]._path  # type: ignore[attr-defined]
+    path = door.app[call.STORE]._store._path  # type: ignore[attr-defined]
     with sqlite3.connect(path) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table}")]

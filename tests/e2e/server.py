@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -84,7 +85,8 @@ class Server:
 
     async def request(self, method: str, path: str, body: object = None, *, key: str | None = SERVICE_KEY) -> Any:
         """Return the JSON answer, or None where there is none; raises aiohttp.ClientResponseError from 400 on."""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Idempotency-Key": secrets.token_hex(16), "If-Match": "*"}
+        headers |= {"Authorization": f"Bearer {key}"} if key else {}
         async with (
             aiohttp.ClientSession(headers=headers, raise_for_status=True) as session,
             session.request(method, self.url + path, json=body) as response,

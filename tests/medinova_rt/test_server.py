@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import secrets
 import stat
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -40,7 +41,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def ask(session: aiohttp.ClientSession, app: web.Application, method: str, path: str, body: Any = None) -> Any:
-    headers = {"Authorization": f"Bearer {app[call.SERVICE_KEY]}"}
+    headers = {"Authorization": f"Bearer {app[call.SERVICE_KEY]}", "Idempotency-Key": secrets.token_hex(16)}
     url = app[call.SETTINGS].public_url + path
     async with session.request(method, url, json=body, headers=headers) as answer:
         return answer.status, await answer.json()

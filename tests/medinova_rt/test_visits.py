@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from medinova_rt import audit, jobs, visits
+from medinova_rt import audit, changes, jobs, visits
 from medinova_rt.access import Action, Role, SeatHolder, Service, System, Thing
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.errors import BadInput, Conflict, DomainError, LimitReached, NotFound, WrongState
@@ -179,7 +179,7 @@ async def test_a_second_guest_is_let_into_a_live_visit(held: Visits, visit: Visi
 
 
 async def test_ending_ends_once(held: Visits, visit: Visit) -> None:
-    ended = await held.end(SERVICE, visit.id, LATER)
+    ended = (await held.end(SERVICE, visit.id, LATER)).value
     assert (ended.state, ended.ended_at) == (State.ENDED, LATER)
     with pytest.raises(WrongState):
         await held.end(SERVICE, visit.id, LATER)
@@ -326,7 +326,7 @@ async def test_whoever_always_loses_is_told_after_a_bounded_number_of_tries() ->
     store.tries = 0
     with pytest.raises(Conflict, match="others are changing"):
         await held.end(SERVICE, visit.id, LATER)
-    assert store.tries == visits.ATTEMPTS
+    assert store.tries == changes.ATTEMPTS
 
 
 # --- records ------------------------------------------------------------------------------------------------------
