@@ -4,6 +4,7 @@
 | --------- | ------------------------------ | --------------------------------------------------- |
 | `address` | network (IPv6: its /64)        | what strangers may call: a flood, not a waiting room |
 | `failure` | network                        | tries of a `guessable` route that failed            |
+| `letter`  | network                        | what has a letter sent to an address                |
 | `caller`  | whoever is signed in           | everything they ask                                 |
 | `clinic`  | the clinic, for its own people | everything they ask of it                           |
 
@@ -26,6 +27,7 @@ from medinova_rt.operations.network import network
 # so many at once, then one each so many seconds
 ADDRESS = (12_000, 1 / 500)
 FAILURE = (300, 2.0)
+LETTER = (3_000, 1.0)  # the two thousand of a hospital, who all want a code
 PERSON = (300, 1 / 10)
 SEAT = (30, 2.0)  # a page asks once or twice; each try leaves an audit record
 SERVICE = (2_000, 1 / 100)
@@ -38,6 +40,7 @@ class Limits:
     def __init__(self) -> None:
         self.addresses = Limit(*ADDRESS, name="address")
         self.failures = Limit(*FAILURE, name="failure")
+        self.letters = Limit(*LETTER, name="letter")
         self.people = Limit(*PERSON, name="caller")
         self.seats = Limit(*SEAT, name="caller")
         self.services = Limit(*SERVICE, name="caller")
@@ -56,6 +59,10 @@ class Limits:
             self.failures.take(network(forwarded.address(request)), _now())
         except TooFast:
             pass  # others of this network used the rest up meanwhile; the next check says so
+
+    def letter(self, request: web.Request) -> None:
+        """Count a letter that somebody unknown has sent to an address, whether anybody has it or not; raises TooFast."""
+        _take(request, self.letters, network(forwarded.address(request)))
 
     def caller(self, request: web.Request, principal: Principal) -> None:
         """Count what somebody known asks; raises TooFast."""

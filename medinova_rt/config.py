@@ -146,6 +146,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         """`__Host-`: of this host alone, over https alone, and no other host can have set it."""
         return f"{'__Host-' if self.cookies_are_secure else ''}session"
 
+    @property
+    def device_cookie(self) -> str:
+        """By which a browser is known again that somebody has signed in from."""
+        return f"{'__Host-' if self.cookies_are_secure else ''}device"
+
     def link_url(self, token: str) -> str:
         """Return a join link; the token is in the fragment, which no browser sends and no server logs."""
         return f"{self.public_url}/join#{token}"
