@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -182,6 +183,16 @@ async def test_a_repeat_after_a_crash_has_the_same_id(store: MemoryStore, clock:
     assert first == second
     await Mail(store, post).deliver(taken[0], NOW)
     assert len(post.taken) == 2
+
+
+async def test_an_overtaken_runner_is_no_failure(store: MemoryStore, clock: Clock) -> None:
+    post = Post()
+    await store.transact(letter("sign-in-code", TO, "en", NOW, clinic=CLINIC, **CODE))
+    ((job, _),) = await Jobs(store, clock).take(NOW, 1)
+    await asyncio.gather(Mail(store, post).deliver(job, NOW), Mail(store, post).deliver(job, NOW))
+    first, second = post.taken
+    assert first == second
+    assert await drafts(store) == 0
 
 
 async def test_letters_without_a_job_are_swept_up(store: MemoryStore) -> None:

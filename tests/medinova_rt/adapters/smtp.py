@@ -72,6 +72,9 @@ class MailServer:
             _transport(server).abort()
         return answer
 
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        return self._answer("QUIT", server)
+
     def login(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
         fits = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=fits, handled=False, auth_data=USER if fits else None)

@@ -152,9 +152,13 @@ async def test_a_server_that_hangs_up_may_be_tried_again(
     await local.check()
 
 
-async def test_a_letter_is_taken_once_the_server_said_so(server: MailServer, local: SmtpNotifier) -> None:
-    server.says = {"QUIT": "500 what?"}
+@pytest.mark.parametrize(("says", "drop"), [({"QUIT": "500 what?"}, ""), ({}, "QUIT")])
+async def test_a_letter_is_taken_once_the_server_said_so(
+    server: MailServer, local: SmtpNotifier, says: dict[str, str], drop: str
+) -> None:
+    server.says, server.drop = says, drop
     await local.send(letter())
+    await local.check()
     assert len(server.letters) == 1
 
 
