@@ -8,7 +8,7 @@ import functools
 import msgspec
 from aiohttp import web
 
-from api import health, links, openapi, outbox, pages, paging, reference, seats, visits
+from api import accesses, emergencies, health, links, openapi, outbox, pages, paging, reference, seats, visits
 from api.bodies import MAX_BODY_BYTES
 from api.call import HEALTH, SETTINGS, Call
 from api.limits import LIMITS, Limits
@@ -150,6 +150,53 @@ ROUTES: tuple[Route, ...] = (
         errors=(NotFound,),
         summary="Read the outbox",
         tag="operations",
+    ),
+    Route(
+        operation="takeEmergency",
+        method="POST",
+        path="/v1/patients/{patient}/emergency",
+        handler=emergencies.take,
+        action=Action.EMERGENCY_TAKE,
+        repeat=Repeat.REQUIRED,
+        request=emergencies.NewEmergency,
+        response=emergencies.EmergencyTaken,
+        status=201,
+        errors=(Conflict, LimitReached, WrongState),
+        summary="Take emergency access to a record",
+        tag="patients",
+    ),
+    Route(
+        operation="listAccesses",
+        method="GET",
+        path="/v1/patients/{patient}/accesses",
+        handler=accesses.read,
+        action=Action.PATIENT_ACCESSES,
+        query=paging.Paging,
+        response=accesses.AccessPage,
+        summary="Read who saw a record",
+        tag="patients",
+    ),
+    Route(
+        operation="listEmergencies",
+        method="GET",
+        path="/v1/clinics/{clinic}/emergencies",
+        handler=emergencies.list_,
+        action=Action.EMERGENCY_LIST,
+        query=paging.Paging,
+        response=emergencies.EmergencyPage,
+        summary="List the emergencies of a clinic",
+        tag="clinics",
+    ),
+    Route(
+        operation="endEmergency",
+        method="DELETE",
+        path="/v1/clinics/{clinic}/emergencies/{emergency}",
+        handler=emergencies.end,
+        action=Action.EMERGENCY_END,
+        precondition=True,
+        status=204,
+        summary="End an emergency",
+        tag="clinics",
     ),
     Route(
         operation="isAlive",

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from api.call import CLINICS, VISITS
-from medinova_rt import visits
+from api.call import CLINICS, STORE, VISITS
+from medinova_rt import emergency, patients, visits
 from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
+from medinova_rt.emergency import Emergencies
 from medinova_rt.errors import NotFound
-from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId
+from medinova_rt.ids import ClinicId, EmergencyId, LinkId, PatientId, SeatId, VisitId
+from medinova_rt.patients import Patients
 
 Loader = Callable[[web.Request, Principal], Awaitable[Thing]]
 
@@ -70,6 +72,18 @@ async def _clinic(request: web.Request, principal: Principal) -> Thing:
     return Thing(clinic.id, kind="clinic")
 
 
+async def _patient(request: web.Request, principal: Principal) -> Thing:
+    found = await Patients(request.app[STORE]).held(PatientId(request.match_info["patient"]))
+    return NOWHERE if found is None else patients.thing(found.value, found.version)
+
+
+async def _emergency(request: web.Request, principal: Principal) -> Thing:
+    found = await Emergencies(request.app[STORE]).held(EmergencyId(request.match_info["emergency"]))
+    if found is None or found.value.clinic != request.match_info["clinic"]:
+        return NOWHERE
+    return emergency.thing(found.value, found.version)
+
+
 LOADERS: Mapping[str, Loader] = {
     "me": _me,
     "nowhere": _nowhere,
@@ -77,4 +91,6 @@ LOADERS: Mapping[str, Loader] = {
     "seat": _seat,
     "link": _link,
     "clinic": _clinic,
+    "patient": _patient,
+    "emergency": _emergency,
 }

@@ -321,6 +321,7 @@ class Action(StrEnum):
     RELATION_END = "relation.end"
     EMERGENCY_TAKE = "emergency.take"
     EMERGENCY_LIST = "emergency.list"
+    EMERGENCY_END = "emergency.end"
 
     OUTBOX_READ = "outbox.read"
     PAGE_READ = "page.read"
@@ -417,6 +418,7 @@ TABLE: dict[Action, Grants] = {
     Action.RELATION_END: SYSTEM | DESK | ADMIN | PATIENT,
     Action.EMERGENCY_TAKE: CLINICIAN,
     Action.EMERGENCY_LIST: ADMIN,
+    Action.EMERGENCY_END: ADMIN,
     Action.OUTBOX_READ: OPERATOR,
     Action.PAGE_READ: ANYONE,
     Action.HEALTH_READ: ANYONE,
@@ -431,6 +433,7 @@ SEEN_BY: Mapping[str, Action] = {  # the action that means: may know that there 
     "account": Action.ACCOUNT_LIST,
     "patient": Action.PATIENT_SEE,
     "relation": Action.RELATION_LIST,
+    "emergency": Action.EMERGENCY_LIST,
     "user": Action.ME_SEE,
     "session": Action.SESSION_LIST,
     "factor": Action.FACTOR_LIST,

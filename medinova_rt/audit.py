@@ -19,7 +19,7 @@ from medinova_rt.ports import Find, Insert, Store
 COLLECTION = "audit"
 SCHEMA = 1
 BY_VISIT = Find(COLLECTION, equal=("visit",), ordered_by="at")
-BY_PATIENT = Find(COLLECTION, equal=("patient",), ordered_by="at")
+BY_PATIENT = Find(COLLECTION, equal=("patient",), ordered_by="at", descending=True)  # who saw the record lately
 BY_CLINIC = Find(COLLECTION, equal=("clinic",), ordered_by="at")
 FINDS: tuple[Find, ...] = (BY_VISIT, BY_PATIENT, BY_CLINIC)
 

@@ -12,8 +12,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from medinova_rt import documents
-from medinova_rt.ids import ClinicId, GrantId, PatientId, UserId
-from medinova_rt.phi import Open, Private
+from medinova_rt.ids import ClinicId, EmergencyId, GrantId, PatientId, UserId
+from medinova_rt.phi import Open
 from medinova_rt.ports import MAX_PAGE, Find, Store, Stored, encode_instant
 
 COLLECTION = "grants"
@@ -66,7 +66,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     roles: Open[list[StaffRole]] = []  # of a member
     patient: Open[PatientId | None] = None  # of a relation or an emergency
     scope: Open[list[Scope]] = []  # of a relation
-    reason: Private[str | None] = None  # of an emergency
+    emergency: Open[EmergencyId | None] = None  # whose right it is
     created_at: Open[datetime]
     starts_at: Open[datetime]
     ends_at: Open[datetime] = FOREVER  # no longer in force at that instant
