@@ -22,7 +22,7 @@ from api import call, forwarded, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import audit, clinics, entrance, grants, jobs, mail, repeats, visits
+from medinova_rt import audit, clinics, emergency, entrance, grants, jobs, mail, repeats, users, visits
 from medinova_rt.adapters import outbox_notifier
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.smtp_notifier import SmtpNotifier
@@ -54,14 +54,16 @@ WEB = Path(__file__).resolve().parents[1] / "web"
 DATABASE = "medinova.db"
 KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
 FINDS = (
-    *visits.FINDS,
-    *jobs.FINDS,
-    *entrance.FINDS,
     *audit.FINDS,
+    *emergency.FINDS,
+    *entrance.FINDS,
     *grants.FINDS,
+    *jobs.FINDS,
     *mail.FINDS,
-    *repeats.FINDS,
     *outbox_notifier.FINDS,
+    *repeats.FINDS,
+    *users.FINDS,
+    *visits.FINDS,
 )
 
 DOCUMENTS = web.AppKey("documents", SqliteStore)

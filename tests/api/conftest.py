@@ -17,8 +17,7 @@ from yarl import URL
 from api import call
 from api.openapi import document
 from api.routes import ROUTES, make_app
-from medinova_rt import audit, clinics, entrance, jobs, repeats, visits
-from medinova_rt.adapters import outbox_notifier
+from medinova_rt import clinics
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import Clinics
@@ -31,6 +30,7 @@ from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.repeats import Repeats
 from medinova_rt.riders import RidingStore
+from medinova_rt.server import FINDS
 from medinova_rt.visits import Visits
 
 KEY = "service-key-of-the-tests-0123456789"
@@ -162,8 +162,7 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     settings = load({"MEDINOVA_PUBLIC_URL": f"http://127.0.0.1:{port}", "MEDINOVA_PROXIES": "127.0.0.1"})
-    finds = (*visits.FINDS, *jobs.FINDS, *entrance.FINDS, *audit.FINDS, *repeats.FINDS, *outbox_notifier.FINDS)
-    kept = SqliteStore(tmp_path / "test.db", finds)
+    kept = SqliteStore(tmp_path / "test.db", FINDS)
     await kept.open()
     store = RidingStore(kept)
     app = make_app(settings)

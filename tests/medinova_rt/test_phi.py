@@ -44,7 +44,7 @@ def test_these_are_private() -> None:
         "Seat.name",
         "ChatLine.text",
         "Record.address",
-        "Grant.reason",
+        "Emergency.reason",
         "Session.device",
         "Session.address",
         "Identifier.value",
