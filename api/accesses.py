@@ -1,12 +1,11 @@
 """Who saw a patient's record."""
 
-from typing import Literal
-
 from msgspec import Struct
 
 from api import paging
 from api.call import STORE, Call, Instant, Reply
 from medinova_rt.accesses import Accesses
+from medinova_rt.audit import Outcome
 
 
 class Who(Struct, frozen=True):
@@ -22,7 +21,7 @@ class AccessView(Struct, frozen=True):
     at: Instant
     who: Who
     action: str
-    outcome: Literal["done", "denied"]
+    outcome: Outcome
     emergency: bool
 
 

@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from api.call import CLINICS, STORE, VISITS
-from medinova_rt import emergency, patients, visits
+from medinova_rt import changes, emergency, patients, visits
 from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
 from medinova_rt.emergency import Emergencies
 from medinova_rt.errors import NotFound
-from medinova_rt.ids import ClinicId, EmergencyId, LinkId, PatientId, SeatId, VisitId
-from medinova_rt.patients import Patients
+from medinova_rt.ids import ClinicId, EmergencyId, LinkId, SeatId, VisitId
 
 Loader = Callable[[web.Request, Principal], Awaitable[Thing]]
 
@@ -73,7 +72,8 @@ async def _clinic(request: web.Request, principal: Principal) -> Thing:
 
 
 async def _patient(request: web.Request, principal: Principal) -> Thing:
-    found = await Patients(request.app[STORE]).held(PatientId(request.match_info["patient"]))
+    patient = request.match_info["patient"]
+    found = await changes.held(request.app[STORE], patients.COLLECTION, patient, patients.read)
     return NOWHERE if found is None else patients.thing(found.value, found.version)
 
 
