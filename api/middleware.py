@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from api import limits, pages, problems
+from api import limits, pages, problems, sites, trace
 from api.call import COUNTERS, REQUEST_ID, SETTINGS
+from api.trace import TRACE
 from medinova_rt.config import Settings
 from medinova_rt.errors import DomainError, NotFound
 
 log = logging.getLogger(__name__)
 
 REQUEST_ID_HEADER = "X-Request-Id"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -27,6 +27,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id (or keep a plain one that a proxy gave) and write one line about it."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     request[REQUEST_ID] = given if re.fullmatch(r"[A-Za-z0-9-]{8,64}", given) else secrets.token_hex(16)
+    span = request[TRACE] = trace.begin(
+        request.headers.getall("traceparent", []), request.headers.getall("tracestate", [])
+    )
     started = time.monotonic()
     response = await handler(request)
     resource = request.match_info.route.resource
@@ -34,6 +37,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         "request",
         extra={
             "request": request[REQUEST_ID],
+            "trace": span.id,
+            "span": span.span,
+            "parent": span.parent,
             "method": request.method if request.method in hdrs.METH_ALL else "other",
             "route": resource.canonical if resource else "none",  # never the path: it is whatever somebody typed
             "status": response.status,
@@ -55,7 +61,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         if isinstance(problem, problems.WrongMethod):
             return _explained(request, problem, {"Allow": refusal.headers[hdrs.ALLOW]})
     except Exception:
-        log.exception("a request failed", extra={"request": request[REQUEST_ID]})
+        log.exception("a request failed", extra={"request": request[REQUEST_ID], "trace": request[TRACE].id})
         problem = problems.internal()
     return _explained(request, problem, {})
 
@@ -71,17 +77,8 @@ def _explained(request: web.Request, problem: DomainError, headers: dict[str, st
 
 @web.middleware
 async def refuse_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let no other site's page act with the cookies of ours.
-
-    Browsers state the origin of every unsafe request; a program that states none carries nobody's cookies. A request
-    with a service key could not have been made by another site's page.
-    """
-    if request.method not in SAFE_METHODS and hdrs.AUTHORIZATION not in request.headers:
-        origin = request.headers.get(hdrs.ORIGIN)
-        site = request.headers.get("Sec-Fetch-Site", "same-origin")
-        if site not in ("same-origin", "none") or origin not in (None, request.app[SETTINGS].public_url):
-            raise problems.CrossOrigin(f"Open the page at {request.app[SETTINGS].public_url} instead.")
-    return await handler(request)
+    sites.check(request)
+    return sites.preflight(request) or await handler(request)
 
 
 def harden(app: web.Application, settings: Settings) -> None:
@@ -91,7 +88,7 @@ def harden(app: web.Application, settings: Settings) -> None:
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
-        response.headers.update(limits.fields(request))
+        response.headers.update({**limits.fields(request), **sites.fields(request)})
         if REQUEST_ID in request:
             response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
 
@@ -108,10 +105,8 @@ def security_headers(settings: Settings) -> dict[str, str]:
         ),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": (
-            "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self), autoplay=(self), "
-            "screen-wake-lock=(self), fullscreen=(self), picture-in-picture=(self), geolocation=(), payment=(), usb=()"
-        ),
+        # what is not named keeps its default, which for all that the pages use is `self`
+        "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self)",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",  # what a page or file of the client states itself stays

@@ -65,6 +65,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             "IP addresses and networks like 10.0.0.0/8, parted by commas",
         ),
     ] = ""
+    origins: Annotated[
+        str,
+        _about(
+            "Other sites whose pages may use the REST API with a token, never with cookies (CORS). Empty: none.",
+            "addresses like https://app.example.org, without a path, parted by commas",
+        ),
+    ] = ""
     data: Annotated[str, _about("The folder for the database, keys and certificate.", "the path of a folder")] = "var"
     media_port: Annotated[
         int, _about("The UDP port for the media of all; 0 takes a free one.", _PORT), Meta(ge=0, le=65535)
@@ -245,6 +252,10 @@ def _addresses(value: str) -> str:
     return ",".join(addresses(value))
 
 
+def _origins(value: str) -> str:
+    return ",".join(_public_url(part.strip()) for part in value.split(",") if part.strip())
+
+
 def _networks(value: str) -> str:
     return ",".join(str(ip_network(part.strip())) for part in value.split(",") if part.strip())
 
@@ -256,6 +267,7 @@ _CHECKS = {
     "mail_url": _mail_url,
     "mail_from": _mail_from,
     "proxies": _networks,
+    "origins": _origins,
     "media_addresses": _addresses,
 }
 

@@ -54,6 +54,8 @@ def test_an_unknown_name_stops_the_start_and_the_nearest_is_named(name: str, nea
         ("LISTEN_PORT", "http"),
         ("MEDIA_ADDRESSES", "192.0.2.1,media.example.org"),
         ("PROXIES", "10.0.0.1/8"),
+        ("ORIGINS", "*"),
+        ("ORIGINS", "https://a.example,https://b.example/x"),
         ("VIDEO_CODEC", "vp8"),
         ("SERVICE_KEY", "hush"),
         ("SECRET", "hush"),
