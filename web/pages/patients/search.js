@@ -8,7 +8,6 @@ import { may } from '../../rights.js';
 import { toast } from '../../toast.js';
 import { briefView } from './brief.js';
 
-const SHORTEST_NAME = 2; // letters
 const EMPTY_PAGES = 5; // passed over by themselves
 
 /** Of the last search, for coming back from a record; of one user alone. @type {{user: string, sought: Record<string, string>}} */
@@ -94,14 +93,7 @@ export function searchFields(sought) {
     list: Object.values(fields),
     values,
     /** @returns {string | null} */
-    check: () => {
-      const given = values();
-      if (!Object.keys(given).length) return texts.patients.something;
-      if (!given.name || [...given.name].length >= SHORTEST_NAME) return null;
-      fields.name.fault(texts.patients.nameShort);
-      fields.name.input.focus();
-      return '';
-    },
+    check: () => (Object.keys(values()).length ? null : texts.patients.something),
   };
 }
 
