@@ -56,6 +56,14 @@ class Camera:
 SMALL = Camera()
 
 
+# What a page's security policy was broken by; read by tests.
+WATCH = """
+    window.violations = [];
+    addEventListener('securitypolicyviolation', event => window.violations.push(
+        `${event.effectiveDirective} ${event.blockedURI}`));
+"""
+
+
 class Page(Protocol):
     """One tab. `errors` are the exceptions that its scripts let escape."""
 
@@ -132,13 +140,13 @@ class Context:
         if isinstance(self._browser, Firefox):
             self._inner = self._inner or await self._browser.new_context()
             assert isinstance(self._inner, str)
-            return await self._browser.new_page(self._inner, self._camera.script, width, height)
+            return await self._browser.new_page(self._inner, self._camera.script + WATCH, width, height)
         if self._inner is None:
             phone = width < 600
             self._inner = await self._browser.new_context(
                 viewport={"width": width, "height": height}, is_mobile=phone, has_touch=phone, reduced_motion="reduce"
             )
-            await self._inner.add_init_script(self._camera.script)
+            await self._inner.add_init_script(self._camera.script + WATCH)
             self._inner.set_default_timeout(15_000)
         assert isinstance(self._inner, playwright.BrowserContext)
         return ChromiumPage(await self._inner.new_page())

@@ -53,12 +53,17 @@ class Server:
             **settings,
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings, as every `medinova` command reads them."""
+        return {f"MEDINOVA_{name}": value for name, value in self._settings.items()}
+
     async def start(self) -> None:
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-W", "error", "-m", "medinova_rt", "serve"),
-                env={**os.environ, **{f"MEDINOVA_{name}": value for name, value in self._settings.items()}},
+                env={**os.environ, **self.environment},
                 stdout=log,
                 stderr=log,
             )

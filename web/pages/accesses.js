@@ -3,17 +3,12 @@
 import { Problem } from '../api.js';
 import { element } from '../element.js';
 import { form } from '../form.js';
-import { count, moment, texts } from '../language.js';
+import { count, fill, moment, texts } from '../language.js';
 import { emptyView } from '../views/empty.js';
 import { actionName, relationName, roleName } from '../words.js';
 
 /**
- * @typedef {object} Access
- * @property {string} at
- * @property {string} action
- * @property {string} [name]
- * @property {string} [role]
- * @property {string} [reason]
+ * @typedef {{at: string, who: {role: string, name: string | null}, action: string, outcome: 'done' | 'denied', emergency: boolean}} Access
  *
  * @param {import('../page.js').Context} context
  */
@@ -55,16 +50,20 @@ export async function view({ api, me }) {
   );
 }
 
-/** @param {any} access */
-function rowOf(access) {
-  const who = access.who ?? access.actor ?? access;
-  const name = who.name || access.name || texts.accesses.system;
-  const role = who.role ?? access.role ?? '';
+/** @param {Access} access */
+function rowOf({ at, who, action, outcome, emergency }) {
+  const done = outcome === 'denied' ? fill(texts.accesses.denied, { action: actionName(action) }) : actionName(action);
   return element(
     'li',
-    { 'data-test': 'access', class: access.emergency || access.action === 'emergency.take' ? 'marked' : null },
-    element('span', { class: 'row-text' }, element('strong', {}, name), element('span', { class: 'hint' }, [role && roleName(role), actionName(access.action)].filter(Boolean).join(' · ')), access.reason && element('span', { class: 'hint' }, access.reason)),
-    element('time', { class: 'hint', datetime: access.at }, moment(access.at)),
+    { 'data-test': 'access', class: emergency ? 'marked' : null },
+    element(
+      'span',
+      { class: 'row-text' },
+      element('strong', {}, who.name || roleName(who.role)),
+      element('span', { class: 'hint' }, [who.name && roleName(who.role), done].filter(Boolean).join(' · ')),
+      emergency && element('span', { class: 'tags' }, element('span', { class: 'tag alarm' }, texts.emergency.heading)),
+    ),
+    element('time', { class: 'hint', datetime: at }, moment(at)),
   );
 }
 

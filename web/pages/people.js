@@ -10,6 +10,9 @@ import { toast } from '../toast.js';
 import { confirmDialog } from '../views/confirm.js';
 import { emptyView } from '../views/empty.js';
 import { roleName, roleNames, roleText } from '../words.js';
+import { emergenciesSection } from './people/emergencies.js';
+
+const EMERGENCIES = 50; // the newest
 
 /**
  * @typedef {{user: string, name: string, email: string, roles: string[], active: boolean}} Member
@@ -21,7 +24,13 @@ export async function view(context) {
   const { api, clinic } = context;
   if (!clinic || !may(clinic, 'people.list')) return emptyView(texts.people.title, clinic?.second_factor_needed ? texts.forms.factorFirst : texts.people.none);
   const changes = may(clinic, 'people.change');
-  const [people, invitations] = await Promise.all([api.list(`/v1/clinics/${clinic.clinic}/people`), changes ? api.list(`/v1/clinics/${clinic.clinic}/invitations`) : []]);
+  const at = `/v1/clinics/${clinic.clinic}`;
+  const [people, invitations, emergencies] = await Promise.all([
+    api.list(`${at}/people`),
+    changes ? api.list(`${at}/invitations`) : [],
+    may(clinic, 'emergency.list') ? api.list(`${at}/emergencies`, EMERGENCIES) : [],
+  ]);
+  const names = new Map(people.map((person) => [person.user, person.name || person.email]));
   return element(
     'main',
     { class: 'wide', 'data-test': 'people' },
@@ -33,6 +42,7 @@ export async function view(context) {
     ),
     peopleList(context, people, changes),
     changes && invitationList(context, invitations),
+    may(clinic, 'emergency.list') && emergenciesSection(context, emergencies, names),
   );
 }
 

@@ -426,6 +426,15 @@ export default {
     until: 'Emergency access until {time}.',
     left: { one: '{n} minute is left.', other: '{n} minutes are left.' },
     over: 'The emergency access is over.',
+    list: 'Emergency accesses',
+    listText: 'Each was told to the administrators by mail. Ask whoever took one if the reason does not convince you.',
+    listNone: 'There has been none.',
+    taken: 'Taken {moment}',
+    now: 'Holds until {time}',
+    end: 'End now',
+    endNamed: 'End the emergency access of {name}',
+    ended: 'The emergency access is ended.',
+    whose: 'Open the record',
   },
 
   relation: {
@@ -488,9 +497,9 @@ export default {
     nobody: 'Nobody has seen it yet.',
     count: { one: '{n} access', other: '{n} accesses' },
     newest: { one: 'The newest access ({n})', other: 'The newest {n} accesses' },
+    denied: 'was refused: {action}',
     older: 'Show older ones',
     whose: 'Whose record',
-    system: 'This server',
   },
 
   outbox: {

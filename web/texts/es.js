@@ -424,6 +424,15 @@ export default {
     until: 'Acceso de emergencia hasta las {time}.',
     left: { one: 'Queda {n} minuto.', other: 'Quedan {n} minutos.' },
     over: 'El acceso de emergencia ha terminado.',
+    list: 'Accesos de emergencia',
+    listText: 'De cada uno se avisó a la administración por correo. Pregunte a quien lo tomó si el motivo no le convence.',
+    listNone: 'No ha habido ninguno.',
+    taken: 'Tomado: {moment}',
+    now: 'Vale hasta las {time}',
+    end: 'Terminar ya',
+    endNamed: 'Terminar el acceso de emergencia de {name}',
+    ended: 'El acceso de emergencia ha terminado.',
+    whose: 'Abrir la historia',
   },
 
   relation: {
@@ -486,9 +495,9 @@ export default {
     nobody: 'Aún no la ha visto nadie.',
     count: { one: '{n} acceso', other: '{n} accesos' },
     newest: { one: 'El acceso más reciente ({n})', other: 'Los {n} accesos más recientes' },
+    denied: 'no se permitió: {action}',
     older: 'Mostrar anteriores',
     whose: 'De quién es la historia',
-    system: 'Este servidor',
   },
 
   outbox: {

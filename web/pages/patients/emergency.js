@@ -7,8 +7,8 @@ import { count, fill, texts, timeOfDay } from '../../language.js';
 
 const SHORTEST_REASON = 10; // characters
 
-/** Until when this page's user has emergency access, by patient. @type {Map<string, string>} */
-const until = new Map();
+/** Until when this tab's user has emergency access to the patient; the server knows better. @param {string} patient */
+const keyOf = (patient) => `emergency:${patient}`;
 
 /** What is shown in place of a record that one does not treat. @param {import('../../page.js').Context} context @param {string} id */
 export function emergencyView({ api, again }, id) {
@@ -28,7 +28,7 @@ export function emergencyView({ api, again }, id) {
     },
     send: async (busy) => {
       const { body } = await api.post(`/v1/patients/${id}/emergency`, { reason: reason.input.value.trim() }, { busy });
-      until.set(id, body.ends_at);
+      sessionStorage.setItem(keyOf(id), body.ends_at);
       await again();
     },
   });
@@ -42,9 +42,9 @@ export function emergencyView({ api, again }, id) {
   );
 }
 
-/** @param {string} id @param {string | null} [told]  by the server, where it does */
-export function emergencyNote(id, told = null) {
-  const ends = told ?? until.get(id);
+/** @param {string} id */
+export function emergencyNote(id) {
+  const ends = sessionStorage.getItem(keyOf(id));
   if (!ends || Date.parse(ends) <= Date.now()) return null;
   const text = element('p', {});
   const root = element('div', { class: 'note danger', 'data-test': 'emergency-note' }, icon('clock'), text);
