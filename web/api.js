@@ -27,6 +27,7 @@ const MAY_PASS = new Set([502, 503, 504]);
  * @property {Intent} [intent]  the same over retries of what is meant once
  * @property {string} [etag]  the version that was seen; `*`: whichever there is
  * @property {boolean} [open]  needs no session, so none is asked for; its answer is never kept, and asking again is harmless
+ * @property {boolean} [proof]  carries a code or password: a 401 may mean that this was wrong, not that the session is over
  * @property {(seconds: number) => void} [busy]  the server is busy, and is asked again after so many seconds
  */
 
@@ -181,8 +182,14 @@ export class Api {
       if (!options.open) this.onUse();
       return { status: response.status, body, etag: response.headers.get('etag') ?? '' };
     }
-    if (response.status === 401 && !options.open) this.onSignedOut();
+    if (response.status === 401 && !options.open && !(options.proof && (await this.#lives()))) this.onSignedOut();
     throw problem(response, body);
+  }
+
+  /** Whether the session still is. */
+  async #lives() {
+    const { status } = await this.world.fetch('/v1/me', { cache: 'no-store' }).catch(() => ({ status: 0 }));
+    return status !== 401;
   }
 }
 

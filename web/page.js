@@ -259,7 +259,7 @@ function keep(name, value) {
 
 api.onUse = () => idle?.used();
 api.onSignedOut = () => void lock(texts.signIn.over);
-api.prove = () => proofDialog(api);
+api.prove = () => proofDialog(api, me?.email ?? '');
 for (const kind of ['keydown', 'pointerdown']) window.addEventListener(kind, () => idle?.acted(), { passive: true });
 window.addEventListener('hashchange', () => page && void open()); // before that, the first opening reads it
 window.addEventListener('pageshow', (event) => event.persisted && location.reload()); // Back, after signing out

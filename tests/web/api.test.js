@@ -131,6 +131,17 @@ test('a session that is over is told once; at the door a 401 is only an answer',
   assert.equal(told, 1);
 });
 
+test('a wrong code is not taken for the end of the session, and the end is not for a wrong code', async () => {
+  const refused = { status: 401, body: { code: 'not-authenticated' } };
+  const { api } = play(refused, {}, refused, refused);
+  const told = [];
+  api.onSignedOut = () => void told.push('over');
+  await assert.rejects(api.post('/v1/me/totp/confirm', { code: '1' }, { proof: true }), { status: 401 });
+  assert.deepEqual(told, []);
+  await assert.rejects(api.post('/v1/me/totp/confirm', { code: '1' }, { proof: true }), { status: 401 });
+  assert.deepEqual(told, ['over']);
+});
+
 test('a list is read page by page', async () => {
   const { api, sent } = play({ body: { items: [1, 2], next_cursor: 'a+b' } }, { body: { items: [3], next_cursor: null } });
   assert.deepEqual(await api.list('/v1/x'), [1, 2, 3]);

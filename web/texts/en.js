@@ -213,6 +213,7 @@ export default {
     text: 'Because this is about the security of an account, please confirm it once more.',
     confirm: 'Confirm',
     wrong: 'That was not right. Please try again.',
+    mail: 'Mail a code to {email}',
   },
 
   front: {
@@ -273,6 +274,7 @@ export default {
     wrong: 'The present password is not right.',
     set: 'Set the password',
     change: 'Change the password',
+    changed: 'The password is changed.',
     others: 'Changing it signs you out everywhere else.',
   },
 

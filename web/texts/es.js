@@ -211,6 +211,7 @@ export default {
     text: 'Como se trata de la seguridad de una cuenta, confírmelo una vez más.',
     confirm: 'Confirmar',
     wrong: 'No era correcto. Inténtelo de nuevo.',
+    mail: 'Enviar un código a {email}',
   },
 
   front: {
@@ -271,6 +272,7 @@ export default {
     wrong: 'La contraseña actual no es correcta.',
     set: 'Poner la contraseña',
     change: 'Cambiar la contraseña',
+    changed: 'La contraseña se ha cambiado.',
     others: 'Al cambiarla se cierra su sesión en todos los demás sitios.',
   },
 

@@ -50,7 +50,7 @@ export function totpView({ api, done }) {
     submit: texts.enrol.confirm,
     problems: { 'not-authenticated': texts.second.wrongTotp, 'bad-input': texts.second.wrongTotp },
     send: async (busy) => {
-      const { body } = await api.post('/v1/me/totp/confirm', { code: digits(code.input.value) }, { busy });
+      const { body } = await api.post('/v1/me/totp/confirm', { code: digits(code.input.value) }, { proof: true, busy });
       await done(body?.recovery_codes);
     },
   });
@@ -87,12 +87,12 @@ export function passkeyView({ api, done }) {
     fields: { name },
     submit: texts.enrol.passkeyMake,
     send: async (busy) => {
-      const { body } = await api.post('/v1/me/passkeys/options', {}, { busy });
+      const { body } = await api.post('/v1/me/passkeys/options', undefined, { busy });
       const credential = await createPasskey(body).catch((error) => {
         if (!(error instanceof NoPasskey)) throw error;
         throw new Problem('no-passkey');
       });
-      const { body: made } = await api.post('/v1/me/passkeys', { name: name.input.value.trim(), credential }, { busy });
+      const { body: made } = await api.post('/v1/me/passkeys', { name: name.input.value.trim(), credential }, { proof: true, busy });
       await done(made?.recovery_codes);
     },
   });

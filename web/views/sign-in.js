@@ -235,7 +235,7 @@ export function signInView({ api, notice = '', token = '', done }) {
       submit: texts.second.passkey,
       problems: refused(texts.second.wrongPasskey),
       send: async (busy) => {
-        const { body } = await api.post('/v1/sign-in/passkey/options', {}, { open: true, busy });
+        const { body } = await api.post('/v1/sign-in/passkey/options', undefined, { open: true, busy });
         const credential = await usePasskey(body).catch((error) => {
           if (!(error instanceof NoPasskey)) throw error;
           throw new Problem('no-passkey');

@@ -10,7 +10,7 @@ import { passkeyView, recoveryView, totpView } from '../../views/enrol.js';
 
 /**
  * @typedef {object} Factors
- * @property {boolean} [password]
+ * @property {boolean} password
  * @property {boolean} totp
  * @property {{id: string, name: string, created_at: string}[]} passkeys
  * @property {number} recovery_codes  left

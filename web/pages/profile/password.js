@@ -3,6 +3,7 @@
 import { element } from '../../element.js';
 import { form, passwordField } from '../../form.js';
 import { fill, texts } from '../../language.js';
+import { toast } from '../../toast.js';
 
 const SHORTEST = 8; // characters; the server also refuses those that are known from leaks
 const SHORTEST_OF_STAFF = 12;
@@ -26,7 +27,7 @@ export function newPassword({ required, staff }) {
   };
 }
 
-/** @param {import('../../page.js').Context} context @param {{password?: boolean}} factors */
+/** @param {import('../../page.js').Context} context @param {{password: boolean}} factors */
 export function passwordSection({ api, me, again }, { password: has }) {
   const user = element('input', { type: 'email', name: 'username', value: me.email, autocomplete: 'username', readonly: true, hidden: true, tabindex: '-1' });
   const made = newPassword({ required: true, staff: me.memberships.length > 0 || me.operator });
@@ -34,15 +35,17 @@ export function passwordSection({ api, me, again }, { password: has }) {
   const { root } = form({
     name: 'password',
     secret: true,
-    content: [user, has === false ? null : current.root, made.root],
+    content: [user, has ? current.root : null, made.root],
     fields: { password: made.field, current },
-    submit: has === false ? texts.password.set : texts.password.change,
+    submit: has ? texts.password.change : texts.password.set,
     check: made.check,
     problems: { 'not-authenticated': texts.password.wrong },
     send: async (busy) => {
-      const given = { password: made.field.input.value, ...(has === false ? {} : { current: current.input.value }) };
-      await api.put('/v1/me/password', given, { busy });
+      // a proof of its own, so that it counts as a fresh one and is not asked for once more
+      if (has) await api.post('/v1/me/proof', { password: current.input.value }, { open: true, busy });
+      await api.put('/v1/me/password', { password: made.field.input.value }, { busy });
       await again();
+      toast(texts.password.changed);
     },
   });
   return element('section', { class: 'card', id: 'password' }, element('h2', {}, texts.password.title), element('p', { class: 'hint' }, texts.password.others), root);
