@@ -58,6 +58,8 @@ def test_these_are_private() -> None:
         "Patient.number",
         "User.email",
         "User.name",
+        "Invitation.email",
+        "Invitation.name",
         "Draft.to",
         "Draft.parameters",
         "Answer.body",
