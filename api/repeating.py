@@ -30,7 +30,7 @@ KEPT_HEADERS = (hdrs.CONTENT_TYPE, hdrs.ETAG, hdrs.LOCATION)
 NOT_FINAL = frozenset({401, 403, 408, 425, 429})
 
 PROBLEMS: frozenset[type[DomainError]] = frozenset(
-    {problems.RepeatKeyWrong, errors.RepeatDiffers, errors.RepeatRunning, errors.RepeatUnanswered}
+    {problems.RepeatKeyWrong, errors.RepeatDiffers, errors.RepeatRunning, errors.RepeatUnanswered, Conflict}
 )
 
 _KEY = re.compile(PATTERN)
