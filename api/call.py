@@ -15,7 +15,9 @@ from msgspec import Meta, Struct
 
 from api import conditions
 from medinova_rt.access import Principal, Thing
+from medinova_rt.accounts import Accounts
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
+from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
@@ -25,6 +27,9 @@ from medinova_rt.operations.health import Health
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Rooms, Store
 from medinova_rt.repeats import Repeats
+from medinova_rt.sessions import Sessions
+from medinova_rt.signed_in import SignedIn
+from medinova_rt.tokens import Tokens
 from medinova_rt.visits import Visits
 
 
@@ -41,6 +46,11 @@ STORE = web.AppKey("store", Store)
 REPEATS = web.AppKey("repeats", Repeats)
 CLINICS = web.AppKey("clinics", Clinics)
 VISITS = web.AppKey("visits", Visits)
+SESSIONS = web.AppKey("sessions", Sessions)
+SIGNED_IN = web.AppKey("signed_in", SignedIn)
+TOKENS = web.AppKey("tokens", Tokens)
+ACCOUNTS = web.AppKey("accounts", Accounts)
+ASSERTIONS = web.AppKey("assertions", Assertions)
 ENTRANCE = web.AppKey("entrance", Entrance)
 LINKS = web.AppKey("links", Links)
 OUTBOX = web.AppKey("outbox", OutboxNotifier)  # only where there is no mail server

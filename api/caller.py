@@ -1,32 +1,76 @@
-"""Who is calling: by service key, by the cookie of the seat that the path names, or nobody we know."""
+"""Who is calling: by the credential that the request shows, in this order, or nobody we know.
+
+| shown                                        | makes                                    |
+| -------------------------------------------- | ---------------------------------------- |
+| `Authorization: Bearer`, the service key     | the clinic's system                      |
+| `Authorization: Bearer`, an access token     | its user, or its service account         |
+| the cookie of the seat that the path names   | the seat's holder                        |
+| the cookie of a session                      | its user, or half of them                |
+
+The first that is shown decides: one that does not hold is 401, whatever else was shown. What a token or a cookie was
+made for is asked of the store's memory at every request, so that what is revoked holds no longer.
+"""
 
 import hmac
 from datetime import datetime
 
 from aiohttp import web
 
-from api.call import LINKS, SERVICE_CLINIC, SERVICE_KEY, SETTINGS, VISITS
+from api.call import ACCOUNTS, LINKS, SERVICE_CLINIC, SERVICE_KEY, SETTINGS, SIGNED_IN, TOKENS, VISITS
 from api.forwarded import address
-from medinova_rt.access import Principal, Service, Stranger
+from medinova_rt.access import Person, Principal, Service, Stranger
 from medinova_rt.config import Settings
 from medinova_rt.entrance import holder
 from medinova_rt.errors import NotAuthenticated
 from medinova_rt.ids import VisitId
+from medinova_rt.tokens import Claims
+
+ENDED = web.RequestKey("ended", bool)  # the session of the cookie is over; `explain` takes the cookie back
 
 
 async def authenticate(request: web.Request, now: datetime) -> Principal:
     """Return who it is; raises NotAuthenticated if a credential was shown that does not hold."""
     where = address(request)
     if authorization := request.headers.get("Authorization"):
-        scheme, _, key = authorization.partition(" ")
-        known = request.app[SERVICE_KEY].encode()
-        if scheme.lower() != "bearer" or not hmac.compare_digest(key.strip().encode("utf-8", "replace"), known):
-            raise NotAuthenticated("The service key is not right.")
-        return Service(request.app[SERVICE_CLINIC], where)
+        return await _bearer(request, authorization, now, where)
+    settings = request.app[SETTINGS]
     seat = request.match_info.get("seat", "")
-    cookie = request.cookies.get(request.app[SETTINGS].cookie_name(seat)) if seat else None
-    if cookie is None:
-        return Stranger(where)
+    if seat and (cookie := request.cookies.get(settings.cookie_name(seat))) is not None:
+        return await _holder(request, cookie, seat, now, where)
+    if (cookie := request.cookies.get(settings.session_cookie)) is not None:
+        return await _signed_in(request, cookie, now, where)
+    return Stranger(where)
+
+
+async def _bearer(request: web.Request, authorization: str, now: datetime, where: str) -> Principal:
+    scheme, _, said = authorization.partition(" ")
+    credential, known = said.strip(), request.app[SERVICE_KEY].encode()
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated("Show the credential as a bearer token.")
+    if hmac.compare_digest(credential.encode("utf-8", "replace"), known):
+        return Service(request.app[SERVICE_CLINIC], where)
+    if credential.count(".") != 2:
+        raise NotAuthenticated("The service key is not right.")
+    claims = request.app[TOKENS].read(credential, now)
+    return await (_account if claims.account else _user)(request, claims, now, where)
+
+
+async def _user(request: web.Request, claims: Claims, now: datetime, where: str) -> Principal:
+    live = await request.app[SIGNED_IN].by_id(claims.session, now) if claims.session else None
+    principal = live.principal(where) if live else None
+    if not isinstance(principal, Person) or principal.user != claims.user:
+        raise NotAuthenticated("The session of this access token is over.")
+    return principal
+
+
+async def _account(request: web.Request, claims: Claims, now: datetime, where: str) -> Principal:
+    held = await request.app[ACCOUNTS].current(claims.account, now) if claims.account else None
+    if held is None or held.version != claims.version:
+        raise NotAuthenticated("The service account was changed or removed; ask for another token.")
+    return Service(held.value.clinic, where, held.value.id, claims.scopes)
+
+
+async def _holder(request: web.Request, cookie: str, seat: str, now: datetime, where: str) -> Principal:
     grant = request.app[LINKS].read_cookie(cookie, now)
     if (grant.visit, grant.seat) != (VisitId(request.match_info["visit"]), seat):
         raise NotAuthenticated("This seat is not yours.")
@@ -34,6 +78,15 @@ async def authenticate(request: web.Request, now: datetime) -> Principal:
     if visit is None:
         raise NotAuthenticated("There is no such visit any more.")
     return holder(visit, grant, where)
+
+
+async def _signed_in(request: web.Request, cookie: str, now: datetime, where: str) -> Principal:
+    """A cookie with a secret of before is refused but not taken back: by now the browser may hold the next one."""
+    live = await request.app[SIGNED_IN].by_cookie(cookie, now)
+    if live is None:
+        request[ENDED] = True
+        raise NotAuthenticated("This sign-in is over; sign in again.")
+    return live.principal(where)
 
 
 def set_session(response: web.StreamResponse, settings: Settings, secret: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from api import limits, pages, problems, sites, trace
+from api import caller, limits, pages, problems, sites, trace
 from api.call import COUNTERS, REQUEST_ID, SETTINGS
 from api.trace import TRACE
 from medinova_rt.config import Settings
@@ -72,6 +72,8 @@ def _explained(request: web.Request, problem: DomainError, headers: dict[str, st
         return page
     response = problems.answer(problem, public_url=request.app[SETTINGS].public_url, request_id=request[REQUEST_ID])
     response.headers.update(headers)
+    if caller.ENDED in request:
+        caller.clear_session(response, request.app[SETTINGS])
     return response
 
 

@@ -18,6 +18,18 @@ Known = dict[Any, Json]  # how a Struct is referred to
 
 SECURITY_SCHEMES: Json = {
     "service": {"type": "http", "scheme": "bearer", "description": "The service key of the clinic's own systems."},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of a signed-in user, or of a service account.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-session",
+        "description": "The cookie that signing in sets.",
+    },
     "seat": {
         "type": "apiKey",
         "in": "cookie",
@@ -109,7 +121,9 @@ def security(route: Route) -> list[str]:
     if route.is_public:
         return []
     by_seat = "seat" in route.parameters and any(route.admits(role) for role in Role)
-    return ["service"] * route.admits("service") + ["seat"] * by_seat
+    by_key, people = route.admits("service"), route.admits_people
+    by_token = by_key or bool(people - {"half"})
+    return ["service"] * by_key + ["token"] * by_token + ["session"] * bool(people) + ["seat"] * by_seat
 
 
 def _operation(route: Route, known: Known) -> Json:

@@ -23,7 +23,7 @@ from api.call import CLOCK, REPEATS, STORE, AnyCall, Call, Reply
 from api.limits import LIMITS
 from api.repeating import Repeat
 from medinova_rt import access, errors
-from medinova_rt.access import NOWHERE, Action, Principal, Stranger, Thing
+from medinova_rt.access import NOWHERE, Action, Principal, Relation, Stranger, Thing
 from medinova_rt.errors import BadInput, DomainError, NotAuthenticated, NotFound, Unavailable
 from medinova_rt.repeats import Answer
 
@@ -71,6 +71,12 @@ class Route:
     def admits(self, kind: str) -> bool:
         """Whether a caller of this kind can have the right, to a thing of the nearest relation."""
         return any(who == kind for who, _ in access.TABLE[self.action])
+
+    @property
+    def admits_people(self) -> set[str]:
+        """The roles of signed-in users that can have the right; roles of seats have the same names."""
+        by_seat = (Relation.SEAT, Relation.VISIT)
+        return {who for who, at in access.TABLE[self.action] if at not in by_seat and who not in ("service", "system")}
 
     @property
     def is_public(self) -> bool:

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from api.call import CLINICS, STORE, VISITS
-from medinova_rt import changes, emergency, patients, visits
+from api.call import ACCOUNTS, CLINICS, SESSIONS, STORE, VISITS
+from medinova_rt import accounts, changes, emergency, patients, visits
 from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
 from medinova_rt.emergency import Emergencies
 from medinova_rt.errors import NotFound
-from medinova_rt.ids import ClinicId, EmergencyId, LinkId, SeatId, VisitId
+from medinova_rt.ids import AccountId, ClinicId, EmergencyId, LinkId, SeatId, SessionId, VisitId
 
 Loader = Callable[[web.Request, Principal], Awaitable[Thing]]
 
@@ -84,6 +84,18 @@ async def _emergency(request: web.Request, principal: Principal) -> Thing:
     return emergency.thing(found.value, found.version)
 
 
+async def _account(request: web.Request, principal: Principal) -> Thing:
+    found = await request.app[ACCOUNTS].held(AccountId(request.match_info["account"]))
+    if found is None or found.value.clinic != request.match_info["clinic"]:
+        return NOWHERE
+    return accounts.thing(found)
+
+
+async def _session(request: web.Request, principal: Principal) -> Thing:
+    found = await request.app[SESSIONS].get(SessionId(request.match_info["session"]))
+    return NOWHERE if found is None else Thing(kind="session", user=found.user, about=found.id)
+
+
 LOADERS: Mapping[str, Loader] = {
     "me": _me,
     "nowhere": _nowhere,
@@ -93,4 +105,6 @@ LOADERS: Mapping[str, Loader] = {
     "clinic": _clinic,
     "patient": _patient,
     "emergency": _emergency,
+    "account": _account,
+    "session": _session,
 }

@@ -58,9 +58,14 @@ class Assertions:
         self._accounts = accounts
         self._url = token_url
 
-    async def redeem(self, text: str, now: datetime, address: str | None = None) -> Held[Account]:
-        """Return the account that signed it and use it up; raises NotAuthenticated, whatever is wrong."""
+    async def redeem(self, text: str, now: datetime, address: str | None = None, client_id: str = "") -> Held[Account]:
+        """Return the account that signed it (`client_id`, if that was said) and use the statement up.
+
+        Raises NotAuthenticated, whatever is wrong.
+        """
         account, said = await self._read(text, now)
+        if client_id not in ("", account.value.id):
+            raise _refused()
         expires = datetime.fromtimestamp(said.exp, UTC) + LEEWAY
         clinic = account.value.clinic
         used = documents.encode(UsedAssertion(clinic=clinic, expires_at=expires))

@@ -99,7 +99,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         str, _about("The bearer key of the REST API. Empty: made at first start in DATA/service.key.", _KEY)
     ] = ""
     secret: Annotated[
-        str, _about("Signs links, cookies and tickets. Empty: made at first start in DATA/secret.key.", _KEY)
+        str,
+        _about("Signs links, cookies, tickets and access tokens. Empty: made at first start in DATA/secret.key.", _KEY),
     ] = ""
     mail_url: Annotated[
         str,
@@ -111,6 +112,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = ""
     mail_from: Annotated[
         str, _about("Who letters come from; with MEDINOVA_MAIL_URL.", "an address, or `Name <address>`")
+    ] = ""
+    old_secret: Annotated[
+        str, _about("The MEDINOVA_SECRET of before: what it signed goes on counting. Empty: none.", _KEY)
     ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
@@ -264,6 +268,7 @@ _CHECKS = {
     "public_url": _public_url,
     "service_key": _key,
     "secret": _key,
+    "old_secret": _key,
     "mail_url": _mail_url,
     "mail_from": _mail_from,
     "proxies": _networks,

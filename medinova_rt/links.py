@@ -37,11 +37,12 @@ class Grant:
 
 
 class Links:
-    def __init__(self, secret: bytes) -> None:
-        """`secret`: at least 32 random bytes, the same in every process and after every restart."""
-        if len(secret) < 32:
+    def __init__(self, secret: bytes, old_secret: bytes | None = None) -> None:
+        """`secret`: at least 32 random bytes, the same in every process and after every restart. What was signed with
+        `old_secret` goes on counting."""
+        self._secrets = (secret,) if old_secret is None else (secret, old_secret)
+        if any(len(each) < 32 for each in self._secrets):
             raise ValueError("the signing secret is shorter than 32 bytes")
-        self._secret = secret
 
     def make_token(self, visit: VisitId, seat: SeatId, link: LinkId, expires_at: datetime) -> str:
         """The secret part of a join link; the same arguments give the same text, so it is stored nowhere."""
@@ -67,15 +68,11 @@ class Links:
     def _sign(self, purpose: Purpose, grant: Grant) -> str:
         expires = str(int(grant.expires_at.timestamp()))
         body = ".".join((purpose, grant.visit, grant.seat, grant.link, expires, grant.nonce))
-        return f"{body}.{self._mac(body)}"
-
-    def _mac(self, body: str) -> str:
-        digest = hmac.digest(self._secret, body.encode(), "sha256")
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return f"{body}.{_mac(self._secrets[0], body)}"
 
     def _read(self, purpose: Purpose, text: str, now: datetime) -> Grant:
         body, _, mac = text.rpartition(".")
-        if len(text) > MAX_TOKEN or not text.isascii() or not hmac.compare_digest(self._mac(body), mac):
+        if len(text) > MAX_TOKEN or not text.isascii() or not self._is_ours(body, mac):
             raise NotAuthenticated("this link is not valid")
         said, visit, seat, link, expires, nonce = body.split(".")
         if said != purpose:
@@ -86,3 +83,11 @@ class Links:
                 raise LinkExpired("this link has expired")
             raise NotAuthenticated("this sign-in has expired")
         return Grant(VisitId(visit), SeatId(seat), LinkId(link), expires_at, nonce)
+
+    def _is_ours(self, body: str, mac: str) -> bool:
+        return any(hmac.compare_digest(_mac(secret, body), mac) for secret in self._secrets)
+
+
+def _mac(secret: bytes, body: str) -> str:
+    digest = hmac.digest(secret, body.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -22,11 +22,28 @@ from api import call, forwarded, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import audit, clinics, emergency, entrance, grants, jobs, mail, repeats, users, visits
+from medinova_rt import (
+    accounts,
+    assertions,
+    audit,
+    clinics,
+    emergency,
+    entrance,
+    grants,
+    jobs,
+    mail,
+    repeats,
+    sessions,
+    users,
+    visits,
+)
+from medinova_rt.accounts import Accounts
 from medinova_rt.adapters import outbox_notifier
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.smtp_notifier import SmtpNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.adapters.watched_store import WatchedStore
+from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
@@ -42,7 +59,10 @@ from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.repeats import Repeats
 from medinova_rt.riders import RidingStore
+from medinova_rt.sessions import Sessions
+from medinova_rt.signed_in import SignedIn
 from medinova_rt.sweeps import SWEEP_JOB, Sweeps
+from medinova_rt.tokens import Tokens
 from medinova_rt.visits import EXPIRE_JOB, Visits
 from signaling import asyncapi, websocket
 from signaling.hub import Hub
@@ -64,6 +84,9 @@ FINDS = (
     *repeats.FINDS,
     *users.FINDS,
     *visits.FINDS,
+    *sessions.FINDS,
+    *accounts.FINDS,
+    *assertions.FINDS,
 )
 
 DOCUMENTS = web.AppKey("documents", SqliteStore)
@@ -87,9 +110,12 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     """
     data = Path(settings.data)
     documents = SqliteStore(data / DATABASE, FINDS)
-    store = RidingStore(documents)
+    watched = WatchedStore(documents)
+    store = RidingStore(watched)
     work = Jobs(store, utc_now)
-    links = Links((settings.secret or _key(data / "secret.key")).encode())
+    secret = (settings.secret or _key(data / "secret.key")).encode()
+    old_secret = settings.old_secret.encode() or None
+    links = Links(secret, old_secret)
     engine, health.engine_why = _engine(settings, addresses)
     plane = MediaPlane(engine, _preference(settings.video_codec), _announced(settings, addresses))
     held = Visits(store, work.wake)
@@ -101,6 +127,13 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
     app[DOCUMENTS], app[call.STORE], app[call.REPEATS] = documents, store, Repeats(store)
     app[call.CLINICS] = Clinics(store)
+    app[call.SESSIONS] = Sessions(store)
+    app[call.SIGNED_IN] = SignedIn(store)
+    app[call.TOKENS] = Tokens(secret, settings.public_url, old_secret)
+    app[call.ACCOUNTS] = Accounts(store)
+    app[call.ASSERTIONS] = Assertions(store, app[call.ACCOUNTS], f"{settings.public_url}/oauth/token")
+    watched.watch(app[call.SIGNED_IN].watched)
+    watched.watch(app[call.ACCOUNTS].watched)
     app[call.VISITS] = held
     app[call.ENTRANCE] = Entrance(store, held, links)
     app[call.LINKS] = links
@@ -116,7 +149,9 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     else:
         app[NOTIFIER] = app[call.OUTBOX] = OutboxNotifier(store)
     app[MAIL] = Mail(store, app[NOTIFIER])
-    app[SWEEPS] = Sweeps(store, [app[MAIL].sweep, app[call.REPEATS].sweep])
+    app[SWEEPS] = Sweeps(
+        store, [each.sweep for each in (app[MAIL], app[call.REPEATS], app[call.SESSIONS], app[call.ASSERTIONS])]
+    )
 
     websocket.mount(
         app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=forwarded.address
@@ -207,9 +242,8 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
 
     await app[SWEEPS].plan(app[call.CLOCK]())
     stop = asyncio.Event()
-    runner = asyncio.create_task(
-        app[JOBS].run({EXPIRE_JOB: expire, MAIL_JOB: app[MAIL].deliver, SWEEP_JOB: app[SWEEPS].run}, stop)
-    )
+    handlers = {EXPIRE_JOB: expire, MAIL_JOB: app[MAIL].deliver, SWEEP_JOB: app[SWEEPS].run}
+    runner = asyncio.create_task(app[JOBS].run(handlers, stop))
     app[call.HEALTH].add("jobs", check)
     yield
     stop.set()

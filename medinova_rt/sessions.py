@@ -238,6 +238,10 @@ class Sessions:
             return value
         raise Conflict("others are changing this; try again")
 
+    async def get(self, id: SessionId) -> Session | None:
+        stored = await self._store.get(COLLECTION, id)
+        return None if stored is None else read(stored)
+
     async def of_user(self, user: UserId) -> list[Session]:
         """The oldest first; some may be over already (`ends_at`) and not yet deleted."""
         page = await self._store.find(BY_USER, (user,), limit=MAX_ENDED)

@@ -18,8 +18,11 @@ from api import call
 from api.openapi import document
 from api.routes import ROUTES, make_app
 from medinova_rt import clinics
+from medinova_rt.accounts import Accounts
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.adapters.watched_store import WatchedStore
+from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import load
 from medinova_rt.entrance import Entrance
@@ -31,6 +34,9 @@ from medinova_rt.operations.telemetry import Counters
 from medinova_rt.repeats import Repeats
 from medinova_rt.riders import RidingStore
 from medinova_rt.server import FINDS
+from medinova_rt.sessions import Sessions
+from medinova_rt.signed_in import SignedIn
+from medinova_rt.tokens import Tokens
 from medinova_rt.visits import Visits
 
 KEY = "service-key-of-the-tests-0123456789"
@@ -100,8 +106,9 @@ class Answer:
 class Door:
     """The application as somebody outside meets it."""
 
-    def __init__(self, app: web.Application, session: aiohttp.ClientSession, clock: Clock) -> None:
+    def __init__(self, app: web.Application, session: aiohttp.ClientSession, clock: Clock, database: Path) -> None:
         self.app = app
+        self.database = database
         self.session = session
         self.url = app[call.SETTINGS].public_url
         self.rooms: Any = app[call.ROOMS]
@@ -162,9 +169,10 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     settings = load({"MEDINOVA_PUBLIC_URL": f"http://127.0.0.1:{port}", "MEDINOVA_PROXIES": "127.0.0.1"})
-    kept = SqliteStore(tmp_path / "test.db", FINDS)
-    await kept.open()
-    store = RidingStore(kept)
+    file = SqliteStore(tmp_path / "test.db", FINDS)
+    await file.open()
+    watched = WatchedStore(file)
+    store = RidingStore(watched)
     app = make_app(settings)
     held, links = Visits(store), Links(b"s" * 32)
     app[call.SETTINGS] = settings
@@ -174,6 +182,11 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.REPEATS] = Repeats(store)
     app[call.CLINICS] = Clinics(store)
     app[call.VISITS] = held
+    app[call.SESSIONS], app[call.SIGNED_IN] = Sessions(store), SignedIn(store)
+    app[call.TOKENS], app[call.ACCOUNTS] = Tokens(b"s" * 32, settings.public_url), Accounts(store)
+    app[call.ASSERTIONS] = Assertions(store, app[call.ACCOUNTS], f"{settings.public_url}/oauth/token")
+    watched.watch(app[call.SIGNED_IN].watched)
+    watched.watch(app[call.ACCOUNTS].watched)
     app[call.LINKS] = links
     app[call.ENTRANCE] = Entrance(store, held, links)
     app[call.OUTBOX] = OutboxNotifier(store)
@@ -189,6 +202,6 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     await runner.setup()
     await web.SockSite(runner, sockets[0]).start()
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Door(app, session, clock)
+        yield Door(app, session, clock, tmp_path / "test.db")
     await runner.cleanup()
-    await kept.close()
+    await file.close()

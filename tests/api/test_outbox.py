@@ -112,8 +112,7 @@ async def test_reading_is_on_record(door: Door, sign_in: SignIn) -> None:
     sign_in(OPERATOR)
     await send(door, 1)
     await door.ask("GET", "/v1/outbox", key=None)
-    store = door.app[call.STORE]
-    with sqlite3.connect(store._store._path) as connection:  # type: ignore[attr-defined]
+    with sqlite3.connect(door.database) as connection:
         rows = connection.execute(
             "SELECT json_extract(body, '$.action', '$.actor', '$.clinic', '$.outcome') FROM documents"
             " WHERE collection = 'audit'"

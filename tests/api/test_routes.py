@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from api import call
 from api.problems import TABLE
 from api.route import Route
 from api.routes import ROUTES, make_app
@@ -52,7 +51,7 @@ async def test_every_error_of_a_route_is_answered_as_documented(
 
 async def everything(door: Door) -> list[tuple[Any, ...]]:
     """Return the whole store, audit trail included."""
-    path = door.app[call.STORE]._store._path  # type: ignore[attr-defined]
+    path = door.database
     with sqlite3.connect(path) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table}")]
