@@ -61,7 +61,7 @@ class Limits:
             pass  # others of this network used the rest up meanwhile; the next check says so
 
     def letter(self, request: web.Request) -> None:
-        """Count a letter that somebody unknown has sent to an address, whether anybody has it or not; raises TooFast."""
+        """Count a letter that a stranger has sent to an address, whether it is anybody's or not; raises TooFast."""
         _take(request, self.letters, network(forwarded.address(request)))
 
     def caller(self, request: web.Request, principal: Principal) -> None:

@@ -123,7 +123,7 @@ class Route:
         if self.request:
             possible |= {BadInput, problems.WrongMediaType}
         if not self.is_public:
-            possible |= {NotAuthenticated, errors.Forbidden}
+            possible |= {NotAuthenticated, errors.Forbidden, NotFound}
         if self.parameters:
             possible |= {NotFound}
         if not self.is_safe:

@@ -24,7 +24,7 @@ async def create(door: Door, headers: dict[str, Any] = KEY, **more: Any) -> Answ
 
 
 def visits(door: Door) -> int:
-    path = door.app[call.STORE]._store._path  # type: ignore[attr-defined]
+    path = door.database
     with sqlite3.connect(path) as connection:
         (count,) = connection.execute("SELECT count(*) FROM documents WHERE collection = 'visits'").fetchone()
     connection.close()

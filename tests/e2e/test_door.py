@@ -4,21 +4,17 @@ The order of the tests is that of a clinic's first days; each stands on the demo
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
-import pyotp
-import pytest
 import pytest_asyncio
 
 from tests.e2e.browsers import Kind
-from tests.e2e.door import Visitor, authenticator, elsewhere, letter
+from tests.e2e.door import Visitor
 from tests.e2e.people import People
-from tests.e2e.polling import until
 from tests.e2e.server import Server
 
 Meet = Callable[..., Awaitable[Visitor]]
 
-PASSWORD = "six grey herons by the weir"  # noqa: S105
+PASSWORD = "six grey herons by the weir"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
