@@ -23,9 +23,13 @@ from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
 from medinova_rt.ids import ClinicId
 from medinova_rt.links import Links
+from medinova_rt.merges import Merges
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.telemetry import Counters
+from medinova_rt.patients import Patients
 from medinova_rt.ports import Rooms, Store
+from medinova_rt.register import Register
+from medinova_rt.relations import Relations
 from medinova_rt.repeats import Repeats
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
@@ -45,6 +49,10 @@ SERVICE_CLINIC = web.AppKey("service_clinic", ClinicId)  # whose the service key
 STORE = web.AppKey("store", Store)
 REPEATS = web.AppKey("repeats", Repeats)
 CLINICS = web.AppKey("clinics", Clinics)
+PATIENTS = web.AppKey("patients", Patients)
+REGISTER = web.AppKey("register", Register)
+MERGES = web.AppKey("merges", Merges)
+RELATIONS = web.AppKey("relations", Relations)
 VISITS = web.AppKey("visits", Visits)
 SESSIONS = web.AppKey("sessions", Sessions)
 SIGNED_IN = web.AppKey("signed_in", SignedIn)

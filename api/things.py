@@ -6,15 +6,16 @@ record. Its `version` is what `If-Match` is compared with.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from aiohttp import web
 
-from api.call import ACCOUNTS, CLINICS, SESSIONS, STORE, VISITS
-from medinova_rt import accounts, changes, emergency, patients, visits
+from api.call import ACCOUNTS, CLINICS, PATIENTS, RELATIONS, SESSIONS, STORE, VISITS
+from medinova_rt import accounts, emergency, patients, visits
 from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
 from medinova_rt.emergency import Emergencies
 from medinova_rt.errors import NotFound
-from medinova_rt.ids import AccountId, ClinicId, EmergencyId, LinkId, SeatId, SessionId, VisitId
+from medinova_rt.ids import AccountId, ClinicId, EmergencyId, GrantId, LinkId, PatientId, SeatId, SessionId, VisitId
 
 Loader = Callable[[web.Request, Principal], Awaitable[Thing]]
 
@@ -72,9 +73,17 @@ async def _clinic(request: web.Request, principal: Principal) -> Thing:
 
 
 async def _patient(request: web.Request, principal: Principal) -> Thing:
-    patient = request.match_info["patient"]
-    found = await changes.held(request.app[STORE], patients.COLLECTION, patient, patients.read)
+    found = await request.app[PATIENTS].held(PatientId(request.match_info["patient"]))
     return NOWHERE if found is None else patients.thing(found.value, found.version)
+
+
+async def _relation(request: web.Request, principal: Principal) -> Thing:
+    patient = PatientId(request.match_info["patient"])
+    found = await request.app[RELATIONS].held(patient, GrantId(request.match_info["relation"]))
+    held = await request.app[PATIENTS].held(patient) if found else None
+    if found is None or held is None:
+        return NOWHERE
+    return replace(patients.thing(held.value, found.version), kind="relation", about=found.value.id)
 
 
 async def _emergency(request: web.Request, principal: Principal) -> Thing:
@@ -104,6 +113,7 @@ LOADERS: Mapping[str, Loader] = {
     "link": _link,
     "clinic": _clinic,
     "patient": _patient,
+    "relation": _relation,
     "emergency": _emergency,
     "account": _account,
     "session": _session,

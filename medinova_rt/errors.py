@@ -99,7 +99,7 @@ class LikelyDuplicates(DomainError):
 
     code = "likely-duplicates"
 
-    def __init__(self, text: str, candidates: Sequence[str]) -> None:
+    def __init__(self, text: str, candidates: Sequence[str] = ()) -> None:
         super().__init__(text)
         self.candidates = tuple(candidates)
 

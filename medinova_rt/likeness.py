@@ -5,7 +5,7 @@
 | the clinic's number or another identifier        | 100    |
 | the birth date                                   | 35     |
 | a birth date but for a slip, or day for month    | 20     |
-| both names, perhaps given for family             | 40     |
+| both names, perhaps parted otherwise             | 40     |
 | both names but for a slip or a second name, so   | 30     |
 | one of both names, so                            | 15     |
 | the e-mail address or the phone number           | 25     |
@@ -19,7 +19,7 @@ from datetime import date
 from enum import StrEnum
 
 from medinova_rt.lookups import Kind, Term
-from medinova_rt.spelling import is_same, is_similar, slips
+from medinova_rt.spelling import is_same, is_similar, slips, words
 
 LIKELY = 60
 MOST = 100
@@ -85,6 +85,8 @@ def _names(one: Traits, other: Traits) -> Reason | None:
     for reason, is_like in ((Reason.NAME, is_same), (Reason.SIMILAR_NAME, is_similar)):
         if any(all(is_like(*pair) for pair in pairs) for pairs in (straight, crossed)):
             return reason
+    if sorted(words(f"{one.given} {one.family}")) == sorted(words(f"{other.given} {other.family}")):
+        return Reason.NAME  # parted elsewhere
     return Reason.ONE_NAME if any(is_similar(*pair) for pair in straight) else None
 
 

@@ -31,7 +31,9 @@ from medinova_rt import (
     entrance,
     grants,
     jobs,
+    lookups,
     mail,
+    relations,
     repeats,
     sessions,
     users,
@@ -44,19 +46,24 @@ from medinova_rt.adapters.smtp_notifier import SmtpNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.adapters.watched_store import WatchedStore
 from medinova_rt.assertions import Assertions
-from medinova_rt.clinics import Clinics
+from medinova_rt.clinics import ADULTHOOD_JOB, Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
 from medinova_rt.errors import Unavailable
 from medinova_rt.ids import VisitId
 from medinova_rt.jobs import Job, Jobs
 from medinova_rt.links import Links
+from medinova_rt.lookups import Lookups
 from medinova_rt.mail import MAIL_JOB, Mail
+from medinova_rt.merges import Merges
 from medinova_rt.operations.addresses import MediaAddresses, media_addresses
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.keys import kept_key
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import Counters
+from medinova_rt.patients import Patients
+from medinova_rt.register import Register
+from medinova_rt.relations import Relations
 from medinova_rt.repeats import Repeats
 from medinova_rt.riders import RidingStore
 from medinova_rt.sessions import Sessions
@@ -79,8 +86,10 @@ FINDS = (
     *entrance.FINDS,
     *grants.FINDS,
     *jobs.FINDS,
+    *lookups.FINDS,
     *mail.FINDS,
     *outbox_notifier.FINDS,
+    *relations.FINDS,
     *repeats.FINDS,
     *users.FINDS,
     *visits.FINDS,
@@ -119,6 +128,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     engine, health.engine_why = _engine(settings, addresses)
     plane = MediaPlane(engine, _preference(settings.video_codec), _announced(settings, addresses))
     held = Visits(store, work.wake)
+    index = Lookups(store, _key(data / "index.key").encode())
     hub = Hub(store, links, held, plane, counters, utc_now)
 
     app = routes.make_app(settings)
@@ -135,6 +145,10 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     watched.watch(app[call.SIGNED_IN].watched)
     watched.watch(app[call.ACCOUNTS].watched)
     app[call.VISITS] = held
+    app[call.PATIENTS] = Patients(store, index, work.wake)
+    app[call.REGISTER] = Register(store, index)
+    app[call.MERGES] = Merges(store, index, work.wake)
+    app[call.RELATIONS] = Relations(store)
     app[call.ENTRANCE] = Entrance(store, held, links)
     app[call.LINKS] = links
     app[call.ROOMS] = hub.rooms
@@ -242,7 +256,12 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
 
     await app[SWEEPS].plan(app[call.CLOCK]())
     stop = asyncio.Event()
-    handlers = {EXPIRE_JOB: expire, MAIL_JOB: app[MAIL].deliver, SWEEP_JOB: app[SWEEPS].run}
+    handlers = {
+        ADULTHOOD_JOB: app[call.RELATIONS].bring_to_age,
+        EXPIRE_JOB: expire,
+        MAIL_JOB: app[MAIL].deliver,
+        SWEEP_JOB: app[SWEEPS].run,
+    }
     runner = asyncio.create_task(app[JOBS].run(handlers, stop))
     app[call.HEALTH].add("jobs", check)
     yield

@@ -28,9 +28,14 @@ from medinova_rt.config import load
 from medinova_rt.entrance import Entrance
 from medinova_rt.ids import VisitId
 from medinova_rt.links import Links
+from medinova_rt.lookups import Lookups
+from medinova_rt.merges import Merges
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import Counters
+from medinova_rt.patients import Patients
+from medinova_rt.register import Register
+from medinova_rt.relations import Relations
 from medinova_rt.repeats import Repeats
 from medinova_rt.riders import RidingStore
 from medinova_rt.server import FINDS
@@ -188,6 +193,11 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     watched.watch(app[call.SIGNED_IN].watched)
     watched.watch(app[call.ACCOUNTS].watched)
     app[call.LINKS] = links
+    index = Lookups(store, b"i" * 32)
+    app[call.PATIENTS] = Patients(store, index)
+    app[call.REGISTER] = Register(store, index)
+    app[call.MERGES] = Merges(store, index)
+    app[call.RELATIONS] = Relations(store)
     app[call.ENTRANCE] = Entrance(store, held, links)
     app[call.OUTBOX] = OutboxNotifier(store)
     app[call.ROOMS] = Rooms()

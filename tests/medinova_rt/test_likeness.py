@@ -44,6 +44,11 @@ def test_what_two_records_share(other: Traits, expected: set[Reason], likely: bo
     assert (score(frozenset(expected)) >= LIKELY) is likely
 
 
+def test_a_name_parted_elsewhere() -> None:
+    one, other = traits("Ana María", "García López", BORN), traits("Ana", "Maria Garcia-Lopez", date(1960, 1, 2))
+    assert reasons(one, other) == {Reason.NAME}
+
+
 def test_day_and_month_changed_round() -> None:
     one, other = traits("A", "B", date(1990, 5, 7)), traits("C", "D", date(1990, 7, 5))
     assert reasons(one, other) == {Reason.SIMILAR_BIRTH_DATE}

@@ -1,0 +1,107 @@
+"""Who is a patient, or acts for one."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from api.call import PATIENTS, RELATIONS, STORE, Call, Instant, Reply
+from api.patients import Email, Id
+from medinova_rt.errors import BadInput, NotFound
+from medinova_rt.grants import FOREVER, Grant, Kind, Scope
+from medinova_rt.ids import GrantId, PatientId, UserId
+from medinova_rt.users import Users, normal_email
+
+
+class RelationView(Struct, frozen=True):
+    """Somebody's relation to the patient, and what of the patient's affairs it covers; `ends_at` null: no end."""
+
+    id: GrantId
+    user: UserId
+    name: str
+    email: str
+    kind: Kind
+    scope: list[Scope]
+    starts_at: Instant
+    ends_at: Instant | None
+
+
+class RelationList(Struct, frozen=True):
+    """Those that have not ended, also those that have yet to start."""
+
+    items: list[RelationView]
+    next_cursor: None = None
+
+
+class NewRelation(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose relation: a `user`, or an `email`.
+
+    A child's `parent` or `guardian` stops when the child comes of age, if not before. `self` covers everything.
+    """
+
+    kind: Literal["self", "parent", "guardian", "carer"]
+    scope: Annotated[list[Scope], Meta(max_length=len(Scope))] = []
+    user: Id | None = None
+    email: Email | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+
+
+async def list_(call: Call[None]) -> Reply:
+    """List who is the patient or acts for them."""
+    patient = await call.app[PATIENTS].get(_patient(call))
+    found = await call.app[RELATIONS].of_patient(call.principal, patient, call.now)
+    return Reply(RelationList([await _view(call, each) for each in found]))
+
+
+async def read(call: Call[None]) -> Reply:
+    """Read one relation, also one that has ended."""
+    held = await call.app[RELATIONS].read(call.principal, _patient(call), GrantId(call.path["relation"]), call.now)
+    return Reply(await _view(call, held.value), etag=held.version)
+
+
+async def add(call: Call[NewRelation]) -> Reply:
+    """Give somebody a relation to the patient."""
+    body, until = call.body, FOREVER if call.body.ends_at is None else call.body.ends_at
+    if (body.user is None) == (body.email is None):
+        raise BadInput("name a user or an e-mail address")
+    user = None if body.user is None else UserId(body.user)
+    if body.email is not None:
+        known = await Users(call.app[STORE]).by_email(normal_email(body.email))
+        if known is None:
+            raise BadInput("nobody signs in with that address", "/email")
+        user = known.id
+    assert user is not None
+    made = await call.app[RELATIONS].add(
+        call.principal,
+        _patient(call),
+        user,
+        Kind(body.kind),
+        body.scope,
+        call.now,
+        starts_at=body.starts_at,
+        ends_at=until,
+    )
+    where = {"Location": f"/v1/patients/{_patient(call)}/relations/{made.value.id}"}
+    return Reply(await _view(call, made.value), where, etag=made.version)
+
+
+async def end(call: Call[None]) -> Reply:
+    """End a relation now. Doing it again changes nothing. Patients may end what others are to them."""
+    await call.app[RELATIONS].end(
+        call.principal, _patient(call), GrantId(call.path["relation"]), call.now, call.expected
+    )
+    return Reply()
+
+
+async def _view(call: Call[Any], grant: Grant) -> RelationView:
+    try:
+        user = await Users(call.app[STORE]).get(grant.user)
+        name, email = user.name, user.email
+    except NotFound:
+        name = email = ""
+    ends_at = None if grant.ends_at >= FOREVER else grant.ends_at
+    return RelationView(grant.id, grant.user, name, email, grant.kind, grant.scope, grant.starts_at, ends_at)
+
+
+def _patient(call: Call[Any]) -> PatientId:
+    return PatientId(call.path["patient"])
