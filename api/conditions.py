@@ -34,7 +34,7 @@ def expected(request: web.Request, version: int | None) -> int | None:
         raise problems.PreconditionRequired("Say in If-Match which version you have seen, by its ETag.")
     if said.strip() == "*":
         return None
-    seen = [int(ours[1]) for ours in (_OURS.fullmatch(each) for each in _strong(said)) if ours]
+    seen = [int(ours[1]) for ours in (_OURS.fullmatch(text) for weak, text in _tags(said) if not weak) if ours]
     if not seen or (version is not None and version not in seen):
         raise Changed("It is not what you have seen any more; read it again.")
     return seen[0] if version is None else version
@@ -46,12 +46,12 @@ def not_modified(request: web.Request, response: web.Response) -> web.Response:
     etag = response.headers.get(hdrs.ETAG)
     if not said or etag is None or response.status != 200:
         return response
-    if said.strip() != "*" and etag.strip('"') not in [text for _, text in _TAG.findall(said)]:
+    if said.strip() != "*" and etag.strip('"') not in [text for _, text in _tags(said)]:
         return response
     kept = {name: value for name, value in response.headers.items() if name in (hdrs.ETAG, hdrs.LINK)}
     return web.Response(status=304, headers=kept)
 
 
-def _strong(said: str) -> list[str]:
-    """The strong tags of a list; none of one that is malformed."""
-    return [text for weak, text in _TAG.findall(said) if not weak] if _TAGS.fullmatch(said) else []
+def _tags(said: str) -> list[tuple[str, str]]:
+    """Each tag of a list, and before it whether it is weak; none of a list that is malformed."""
+    return _TAG.findall(said) if _TAGS.fullmatch(said) else []

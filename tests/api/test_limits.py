@@ -1,0 +1,155 @@
+import asyncio
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
+
+from api import call, limits
+from api.limits import ADDRESS, CLINIC, FAILURE, LIMITS, PERSON, Limits
+from medinova_rt.access import Person, Principal, Service, Thing
+from medinova_rt.clinics import DEMO
+from medinova_rt.config import load
+from medinova_rt.errors import TooFast
+from medinova_rt.grants import Kind, StaffRole, Standing
+from medinova_rt.ids import ClinicId, UserId
+from tests.api.conftest import Door, token
+from tests.api.objects import OTHER, grant, person
+
+STAFF = Standing(members={DEMO.id: grant(Kind.MEMBER, DEMO.id, StaffRole.FRONT_DESK)})
+
+
+def asks(address: str = "192.0.2.1") -> web.Request:
+    app = web.Application()
+    app[call.SETTINGS] = load({})
+    return make_mocked_request("POST", "/", CIMultiDict(), app=app).clone(remote=address)
+
+
+async def used_up(take: "Taken") -> int:
+    """How often it can be done until it is refused; refilling takes longer than that."""
+    for count in range(100_000):
+        try:
+            take()
+        except TooFast:
+            return count
+    raise AssertionError("there is no limit")
+
+
+class Taken:
+    def __init__(self, held: Limits, principal: Principal | None, thing: Thing | None = None) -> None:
+        self.held, self.principal, self.thing = held, principal, thing
+
+    def __call__(self) -> None:
+        if self.thing is not None and self.principal is not None:
+            self.held.clinic(asks(), self.principal, self.thing)
+        elif self.principal is not None:
+            self.held.caller(asks(), self.principal)
+        else:
+            self.held.stranger(asks(), guessable=True)
+
+
+async def test_a_person_is_limited_by_themselves_wherever_they_come_from() -> None:
+    held = Limits()
+    assert await used_up(Taken(held, person("usr-1", STAFF))) in range(PERSON[0], PERSON[0] + 20)
+    held.caller(asks(), person("usr-2", STAFF))  # at the same address
+    with pytest.raises(TooFast):
+        held.caller(asks("198.51.100.1"), person("usr-1", STAFF))
+
+
+async def test_one_clinic_cannot_use_up_what_is_another_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CLINIC", (20, 1.0))
+    held = Limits()
+    here, there = Thing(DEMO.id), Thing(OTHER)
+    assert await used_up(Taken(held, person("usr-1", STAFF), here)) == 20
+    with pytest.raises(TooFast):
+        held.clinic(asks(), person("usr-2", STAFF), here)
+    with pytest.raises(TooFast):
+        held.clinic(asks(), Service(DEMO.id), here)
+    held.clinic(asks(), Service(OTHER), there)
+    held.clinic(asks(), Service(ClinicId("cli-third")), here)  # not theirs: neither counted nor told
+
+
+def people_of_a_hospital() -> list[Person]:
+    return [person(f"usr-{n}", STAFF) for n in range(2_000)]
+
+
+async def test_two_thousand_behind_one_address_sign_in_at_eight_o_clock() -> None:
+    """Each loads a page of twenty files, mistypes now and then, signs in, and asks for what the first page shows."""
+    held, mistyped = Limits(), 0
+    for number, each in enumerate(people_of_a_hospital()):
+        request = asks()
+        for _ in range(5):
+            held.stranger(request, guessable=False)
+        if number % 20 == 0:
+            held.stranger(request, guessable=True)
+            held.failed(request)
+            mistyped += 1
+        held.stranger(request, guessable=True)
+        for _ in range(2):
+            held.caller(request, each)
+            held.clinic(request, each, Thing(DEMO.id))
+    assert mistyped == 100
+
+
+async def test_who_goes_on_guessing_is_stopped_and_nobody_signed_in_with_them() -> None:
+    held = Limits()
+    for _ in range(FAILURE[0]):
+        held.stranger(asks(), guessable=True)
+        held.failed(asks())
+    held.failed(asks())  # what was under way
+    with pytest.raises(TooFast):
+        held.stranger(asks(), guessable=True)
+    held.stranger(asks(), guessable=False)
+    held.caller(asks(), person("usr-1", STAFF))
+    held.stranger(asks("198.51.100.1"), guessable=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+    ],
+)
+async def test_a_network_is_one_guesser(one: str, other: str, shared: bool) -> None:
+    held = Limits()
+    for _ in range(FAILURE[0]):
+        held.failed(asks(one))
+    if shared:
+        with pytest.raises(TooFast):
+            held.stranger(asks(other), guessable=True)
+    else:
+        held.stranger(asks(other), guessable=True)
+
+
+async def test_an_answer_says_what_is_left(door: Door) -> None:
+    headers = (await door.ask("GET", "/healthz", key=None)).headers
+    assert headers["RateLimit-Policy"] == f'"address";q={ADDRESS[0]};w=24'
+    assert headers["RateLimit"] == f'"address";r={ADDRESS[0] - 1};t=1'
+    headers = (await door.ask("GET", f"/v1/visits/{(await door.visit())['id']}")).headers
+    assert headers["RateLimit-Policy"] == f'"caller";q=2000;w=20, "clinic";q={CLINIC[0]};w=20'
+
+
+async def test_a_refusal_says_so_too(door: Door) -> None:
+    clinic = DEMO.id
+    door.app[LIMITS].clinics.take(clinic, asyncio.get_running_loop().time() + 60, CLINIC[0])
+    answer = await door.ask("POST", "/v1/visits", json={"seats": []})
+    assert answer.problem == (429, "too-fast")
+    assert '"clinic";r=0' in answer.headers["RateLimit"]
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_right_links_are_never_too_many(door: Door) -> None:
+    link = token((await door.visit())["seats"][1])
+    at = asyncio.get_running_loop().time()
+    door.app[LIMITS].failures.take("127.0.0.1", at, FAILURE[0] - 1)
+    assert {(await door.exchange(link)).status for _ in range(20)} == {200}
+
+
+def test_a_person_counts_where_they_belong() -> None:
+    patient = Standing(patients={grant(Kind.SELF).patient: grant(Kind.SELF)})  # type: ignore[dict-item]
+    assert limits.clinics_of(person("usr-1", patient)) == {DEMO.id}
+    assert limits.clinics_of(person("usr-1", STAFF)) == {DEMO.id}
+    assert limits.clinics_of(person(UserId("usr-1"), Standing())) == set()
