@@ -158,13 +158,14 @@ class Sessions:
         async def decide() -> tuple[Session, list[Write]]:
             return session, [*opened, *await self._surplus(session, actor, now)]
 
-        return await self._persist(decide), f"{session.id}.{secret}"
+        return await self._persist(decide, along), f"{session.id}.{secret}"
 
     async def prove(
         self, id: SessionId, now: datetime, *, strong: bool, address: str | None = None, along: Sequence[Write] = ()
     ) -> tuple[Session, str]:
         """The user of the session showed (again) that it is them, by a second factor if `strong`: it becomes a full one
-        under a new secret; return both. Writes the audit record. Raises NotAuthenticated where it is over.
+        under a new secret; return both. Writes the audit record. Raises NotAuthenticated where it is over,
+        Conflict as `open` does.
         """
         secret = secrets.token_urlsafe(32)
 
@@ -190,7 +191,7 @@ class Sessions:
                 *(await self._surplus(after, actor, now) if rises else ()),
             ]
 
-        return await self._persist(decide), f"{id}.{secret}"
+        return await self._persist(decide, along), f"{id}.{secret}"
 
     async def _surplus(self, newest: Session, actor: audit.Actor, now: datetime) -> list[Write]:
         """What ends the oldest, where there would be too many with `newest`."""
@@ -225,9 +226,12 @@ class Sessions:
         page = await self._store.find(BY_USER, (user,), limit=MAX_ENDED)
         return [write for row in page.rows if row.id != but for write in _ending(row, actor, now)]
 
-    async def _persist(self, decide: Callable[[], Awaitable[tuple[T, Sequence[Write]]]]) -> T:
-        """Read, decide, write; whoever was slower begins again. Raises Conflict when others were faster each time."""
-        for _ in range(ATTEMPTS):
+    async def _persist(
+        self, decide: Callable[[], Awaitable[tuple[T, Sequence[Write]]]], along: Sequence[Write] = ()
+    ) -> T:
+        """Read, decide, write; whoever was slower begins again, unless it may be for what goes `along`: only the caller
+        can make that anew. Raises Conflict when others were faster each time."""
+        for _ in range(1 if along else ATTEMPTS):
             value, writes = await decide()
             if not writes:
                 return value
