@@ -65,6 +65,7 @@ def page(document: Json) -> str:
         *(_schema(name, schema) for name, schema in document["components"]["schemas"].items()),
         "</section>",
         _problems(),
+        _deprecated(operations),
         "</main>",
     ]
     return (
@@ -114,6 +115,16 @@ def _problems() -> str:
         "<section id=problems><h2>Problems</h2><p>Every failure is <code>application/problem+json</code> (RFC 9457); "
         f"programs read its <code>code</code>.</p>{_table(('Code', 'Status', 'Title'), rows)}</section>"
     )
+
+
+def _deprecated(operations: list[tuple[str, str, Json]]) -> str:
+    found = [
+        f"<li><a href='#{each['operationId']}'>{escape(each['summary'])}</a></li>"
+        for _, _, each in operations
+        if each.get("deprecated")
+    ]
+    said = f"<ul>{''.join(found)}</ul>" if found else "<p>Nothing is.</p>"
+    return f"<section id=deprecated><h2>Deprecated</h2>{said}</section>"
 
 
 def _table(heads: tuple[str, ...], rows: Iterator[str]) -> str:

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
@@ -153,3 +154,21 @@ def test_a_person_counts_where_they_belong() -> None:
     assert limits.clinics_of(person("usr-1", patient)) == {DEMO.id}
     assert limits.clinics_of(person("usr-1", STAFF)) == {DEMO.id}
     assert limits.clinics_of(person(UserId("usr-1"), Standing())) == set()
+
+
+async def test_two_thousand_open_their_links_behind_one_address(door: Door) -> None:
+    """Over HTTP; one in twenty gets it wrong at first, and those alone are counted."""
+    link = token((await door.visit())["seats"][1])
+
+    async def person_at(number: int) -> list[int]:
+        wrong = [(await door.exchange("mistyped")).status] if number % 20 == 0 else []
+        return [*wrong, (await door.exchange(link)).status]
+
+    statuses = [status for each in range(0, 2_000, 50) for status in await a_crowd(person_at, each)]
+    assert (statuses.count(200), statuses.count(401), len(statuses)) == (2_000, 100, 2_100)
+    left = door.app[LIMITS].failures.left("127.0.0.1", asyncio.get_running_loop().time())
+    assert FAILURE[0] - 100 <= left.tries < FAILURE[0] - 80
+
+
+async def a_crowd(person_at: Callable[[int], Awaitable[list[int]]], first: int) -> list[int]:
+    return [status for one in await asyncio.gather(*map(person_at, range(first, first + 50))) for status in one]
