@@ -15,13 +15,16 @@ from aiohttp import web
 
 import media
 from api import call
-from medinova_rt import mail, server
+from medinova_rt import documents, grants, mail, server, users
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.config import Settings, load
+from medinova_rt.grants import Grant, Kind
+from medinova_rt.ids import GrantId, new_id
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import GAUGES
-from medinova_rt.ports import Write
+from medinova_rt.ports import Insert, Write
 from medinova_rt.server import CannotStart, running
+from medinova_rt.sessions import Stage
 from tests.media.engines import best, native
 from tests.medinova_rt.adapters.smtp import LOCAL, MailServer
 
@@ -366,3 +369,25 @@ async def test_a_mail_server_that_is_out_is_shown_and_visits_go_on(
                 await asyncio.sleep(0.01)
         status, said = await ask(session, app, "GET", "/readyz")
     assert (status, said["status"], said["parts"]["mail"]) == (200, "ready", "failing")
+
+
+async def test_an_operator_reads_the_outbox_by_a_session(tmp_path: Path, session: aiohttp.ClientSession) -> None:
+    async with running(settings(tmp_path)) as app:
+        now = server.utc_now()
+        user, writes = users.new_user("olga@example.org", "Olga Byrne", "en", "Europe/Madrid", now)
+        grant = Grant(
+            id=GrantId(new_id("gra", now)),
+            clinic=PLATFORM,
+            user=user.id,
+            kind=Kind.OPERATOR,
+            created_at=now,
+            starts_at=now,
+        )
+        operating = Insert(grants.COLLECTION, grant.id, documents.encode(grant))
+        answers = []
+        for strong, along in ((False, [*writes, operating]), (True, [])):
+            _, cookie = await app[call.SESSIONS].open(user.id, stage=Stage.FULL, strong=strong, now=now, along=along)
+            headers = {"Cookie": f"{app[call.SETTINGS].session_cookie}={cookie}"}
+            async with session.get(f"{app[call.SETTINGS].public_url}/v1/outbox", headers=headers) as answer:
+                answers.append(answer.status)
+    assert answers == [404, 200]
