@@ -120,9 +120,9 @@ class Tokens:
                     "verify_nbf": False,
                 },
             )
-        except (jwt.PyJWTError, ValueError):
+            return _claims(said, key, now)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
             raise _refused() from None
-        return _claims(said, key, now)
 
     def _published(self, now: datetime) -> Iterator[Key]:
         """Today's first. Those of before today only while a token of theirs can live."""
