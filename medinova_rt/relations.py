@@ -216,13 +216,13 @@ class Relations:
                 await self._end_in_time(clinic, [grants.read(row) for row in page.rows], now)
                 if (cursor := page.cursor) is None:
                     return
-        kind = Kind(job.about.get("kind", Kind.PARENT))
+        kind = Kind(job.about.get("of", Kind.PARENT))
         page = await self._store.find(grants.BY_CLINIC, (clinic.id, kind), limit=CHUNK, cursor=job.about.get("cursor"))
         await self._end_in_time(clinic, [grants.read(row) for row in page.rows], now)
         if page.cursor is not None:
-            await self._go_on(clinic.id, now, kind=kind, cursor=page.cursor)
+            await self._go_on(clinic.id, now, of=kind, cursor=page.cursor)
         elif kind is Kind.PARENT:
-            await self._go_on(clinic.id, now, kind=Kind.GUARDIAN)
+            await self._go_on(clinic.id, now, of=Kind.GUARDIAN)
 
     async def _go_on(self, clinic: ClinicId, now: datetime, **about: str) -> None:
         await self._store.transact([jobs.job(ADULTHOOD_JOB, now, now, clinic=clinic, **about)])

@@ -1,5 +1,6 @@
 """A clinic with its patients, over any store: what the tests of patients, register, merges and relations begin with."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,14 @@ class Ward:
         for clinic in (HERE, THERE):
             await Clinics(self.store).ensure(Clinic(id=clinic, clinic=clinic, name="Clinic", zone="Europe/Madrid"))
 
-    async def patient(self, clinic: ClinicId = HERE, **details: Any) -> Patient:
+    async def patient(self, clinic: ClinicId = HERE, despite: Sequence[str] = (), **details: Any) -> Patient:
         """One of a name and a birth date of their own, unless said."""
         count = len(await self.all("patients"))
         unlike = {"given": "Given" + "xyz"[count % 3] * count, "family": "Family" + "uvw"[count % 3] * count}
         born = {"birth_date": date(1950 + count * 3, 1 + count % 12, 1 + count % 28)}
-        held = await self.register.create(Service(clinic), clinic, Details(**{**unlike, **born, **details}), NOW)
+        held = await self.register.create(
+            Service(clinic), clinic, Details(**{**unlike, **born, **details}), NOW, despite
+        )
         return held.value
 
     async def user(self, name: str) -> UserId:
