@@ -21,18 +21,20 @@ from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
+from medinova_rt.factors import OwnFactors
 from medinova_rt.ids import ClinicId
 from medinova_rt.links import Links
 from medinova_rt.merges import Merges
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.patients import Patients
-from medinova_rt.ports import Rooms, Store
+from medinova_rt.ports import Identity, Rooms, Store
 from medinova_rt.register import Register
 from medinova_rt.relations import Relations
 from medinova_rt.repeats import Repeats
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
+from medinova_rt.signin import SignIn
 from medinova_rt.tokens import Tokens
 from medinova_rt.visits import Visits
 
@@ -48,6 +50,9 @@ SERVICE_KEY = web.AppKey("service_key", str)
 SERVICE_CLINIC = web.AppKey("service_clinic", ClinicId)  # whose the service key is
 STORE = web.AppKey("store", Store)
 REPEATS = web.AppKey("repeats", Repeats)
+IDENTITY = web.AppKey("identity", Identity)
+SIGN_IN = web.AppKey("sign_in", SignIn)
+FACTORS = web.AppKey("factors", OwnFactors)
 CLINICS = web.AppKey("clinics", Clinics)
 PATIENTS = web.AppKey("patients", Patients)
 REGISTER = web.AppKey("register", Register)

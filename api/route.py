@@ -124,6 +124,8 @@ class Route:
             possible |= {BadInput, problems.WrongMediaType}
         if not self.is_public:
             possible |= {NotAuthenticated, errors.Forbidden, NotFound}
+        if self.action in access.FRESH:
+            possible |= {errors.ProveAgain}
         if self.parameters:
             possible |= {NotFound}
         if not self.is_safe:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from api.call import ACCOUNTS, CLINICS, PATIENTS, RELATIONS, SESSIONS, STORE, VISITS
+from api.call import ACCOUNTS, CLINICS, IDENTITY, PATIENTS, RELATIONS, SESSIONS, STORE, VISITS
 from medinova_rt import accounts, emergency, patients, visits
 from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
 from medinova_rt.emergency import Emergencies
@@ -105,6 +105,17 @@ async def _session(request: web.Request, principal: Principal) -> Thing:
     return NOWHERE if found is None else Thing(kind="session", user=found.user, about=found.id)
 
 
+async def _passkey(request: web.Request, principal: Principal) -> Thing:
+    """One of the caller's own; everybody else's are as if there were none."""
+    if not isinstance(principal, Person):
+        return NOWHERE
+    said = request.match_info["passkey"]
+    have = await request.app[IDENTITY].factors(principal.user)
+    if not any(each.id == said and each.kind == "passkey" for each in have.second):
+        return NOWHERE
+    return Thing(kind="factor", user=principal.user, about=said)
+
+
 LOADERS: Mapping[str, Loader] = {
     "me": _me,
     "nowhere": _nowhere,
@@ -117,4 +128,5 @@ LOADERS: Mapping[str, Loader] = {
     "emergency": _emergency,
     "account": _account,
     "session": _session,
+    "passkey": _passkey,
 }

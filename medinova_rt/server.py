@@ -36,11 +36,14 @@ from medinova_rt import (
     relations,
     repeats,
     sessions,
+    signin,
     users,
     visits,
 )
 from medinova_rt.accounts import Accounts
-from medinova_rt.adapters import outbox_notifier
+from medinova_rt.adapters import embedded_challenges, outbox_notifier
+from medinova_rt.adapters.argon2_hashing import Argon2Hashing
+from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.smtp_notifier import SmtpNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
@@ -50,6 +53,7 @@ from medinova_rt.clinics import ADULTHOOD_JOB, Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
 from medinova_rt.errors import Unavailable
+from medinova_rt.factors import OwnFactors
 from medinova_rt.ids import VisitId
 from medinova_rt.jobs import Job, Jobs
 from medinova_rt.links import Links
@@ -68,8 +72,10 @@ from medinova_rt.repeats import Repeats
 from medinova_rt.riders import RidingStore
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
+from medinova_rt.signin import SignIn
 from medinova_rt.sweeps import SWEEP_JOB, Sweeps
 from medinova_rt.tokens import Tokens
+from medinova_rt.users import Users
 from medinova_rt.visits import EXPIRE_JOB, Visits
 from signaling import asyncapi, websocket
 from signaling.hub import Hub
@@ -88,9 +94,11 @@ FINDS = (
     *jobs.FINDS,
     *lookups.FINDS,
     *mail.FINDS,
+    *embedded_challenges.FINDS,
     *outbox_notifier.FINDS,
     *relations.FINDS,
     *repeats.FINDS,
+    *signin.FINDS,
     *users.FINDS,
     *visits.FINDS,
     *sessions.FINDS,
@@ -104,6 +112,7 @@ PLANE = web.AppKey("plane", MediaPlane)
 ENGINE = web.AppKey("engine", Engine)
 HUB = web.AppKey("hub", Hub)
 MAIL = web.AppKey("mail", Mail)
+EMBEDDED = web.AppKey("embedded", EmbeddedIdentity)
 SWEEPS = web.AppKey("sweeps", Sweeps)
 NOTIFIER = web.AppKey[SmtpNotifier | OutboxNotifier]("notifier")
 
@@ -144,6 +153,13 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.ASSERTIONS] = Assertions(store, app[call.ACCOUNTS], f"{settings.public_url}/oauth/token")
     watched.watch(app[call.SIGNED_IN].watched)
     watched.watch(app[call.ACCOUNTS].watched)
+    everybody = Users(store)
+    identity = EmbeddedIdentity(store, everybody, secret, settings.public_url, Argon2Hashing())
+    app[EMBEDDED] = app[call.IDENTITY] = identity
+    app[call.SIGN_IN] = SignIn(store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], settings.public_url)
+    app[call.FACTORS] = OwnFactors(
+        store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], app[call.SIGN_IN], settings.public_url
+    )
     app[call.VISITS] = held
     app[call.PATIENTS] = Patients(store, index, work.wake)
     app[call.REGISTER] = Register(store, index)
@@ -163,9 +179,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     else:
         app[NOTIFIER] = app[call.OUTBOX] = OutboxNotifier(store)
     app[MAIL] = Mail(store, app[NOTIFIER])
-    app[SWEEPS] = Sweeps(
-        store, [each.sweep for each in (app[MAIL], app[call.REPEATS], app[call.SESSIONS], app[call.ASSERTIONS])]
-    )
+    swept = (app[MAIL], app[call.REPEATS], app[call.SESSIONS], app[call.ASSERTIONS], identity)
+    app[SWEEPS] = Sweeps(store, [*(each.sweep for each in swept), *app[call.SIGN_IN].sweeps])
 
     websocket.mount(
         app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=forwarded.address
@@ -175,7 +190,9 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     counters.include("store", documents.counters)
     counters.include("jobs", work.counters)
     counters.include("mail", app[MAIL].counters)
-    app.cleanup_ctx.extend([open_store, open_mail, run_jobs, open_media, open_signalling])
+    counters.include("passwords", identity.counters)
+    counters.include("sign-in", app[call.SIGN_IN].counters)
+    app.cleanup_ctx.extend([open_store, open_identity, open_mail, run_jobs, open_media, open_signalling])
     return app
 
 
@@ -233,6 +250,12 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
     await app[call.CLINICS].ensure(clinics.DEMO)
     yield
     await store.close()
+
+
+async def open_identity(app: web.Application) -> AsyncIterator[None]:
+    await app[EMBEDDED].open()
+    yield
+    await app[EMBEDDED].close()
 
 
 async def open_mail(app: web.Application) -> AsyncIterator[None]:

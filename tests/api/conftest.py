@@ -19,6 +19,8 @@ from api.openapi import document
 from api.routes import ROUTES, make_app
 from medinova_rt import clinics
 from medinova_rt.accounts import Accounts
+from medinova_rt.adapters.argon2_hashing import Argon2Hashing
+from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.adapters.watched_store import WatchedStore
@@ -26,6 +28,7 @@ from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import load
 from medinova_rt.entrance import Entrance
+from medinova_rt.factors import OwnFactors
 from medinova_rt.ids import VisitId
 from medinova_rt.links import Links
 from medinova_rt.lookups import Lookups
@@ -41,7 +44,9 @@ from medinova_rt.riders import RidingStore
 from medinova_rt.server import FINDS
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
+from medinova_rt.signin import SignIn
 from medinova_rt.tokens import Tokens
+from medinova_rt.users import Users
 from medinova_rt.visits import Visits
 
 KEY = "service-key-of-the-tests-0123456789"
@@ -190,6 +195,14 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.SESSIONS], app[call.SIGNED_IN] = Sessions(store), SignedIn(store)
     app[call.TOKENS], app[call.ACCOUNTS] = Tokens(b"s" * 32, settings.public_url), Accounts(store)
     app[call.ASSERTIONS] = Assertions(store, app[call.ACCOUNTS], f"{settings.public_url}/oauth/token")
+    everybody = Users(store)
+    identity = EmbeddedIdentity(store, everybody, b"s" * 32, settings.public_url, Argon2Hashing(memory_kib=8, passes=1))
+    await identity.open()
+    app[call.IDENTITY] = identity
+    app[call.SIGN_IN] = SignIn(store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], settings.public_url)
+    app[call.FACTORS] = OwnFactors(
+        store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], app[call.SIGN_IN], settings.public_url
+    )
     watched.watch(app[call.SIGNED_IN].watched)
     watched.watch(app[call.ACCOUNTS].watched)
     app[call.LINKS] = links
@@ -214,4 +227,5 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield Door(app, session, clock, tmp_path / "test.db")
     await runner.cleanup()
+    await identity.close()
     await file.close()

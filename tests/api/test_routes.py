@@ -66,7 +66,7 @@ async def test_opening_any_address_changes_nothing(door: Door, method: str) -> N
     seat = visit["seats"][1]
     link = seat["links"][0]
     before = await everything(door)
-    names = {"visit": visit["id"], "seat": seat["id"], "link": link["id"], "name": "app.js"}
+    names = {"visit": visit["id"], "seat": seat["id"], "link": link["id"], "name": "app.js", "passkey": "psk-1"}
     paths = {route.template.format_map(defaultdict(lambda: "x", names)) for route in ROUTES} | {
         link["url"].removeprefix(door.url).partition("#")[0],
         f"/join?{token(seat)}",
