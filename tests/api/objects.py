@@ -137,6 +137,11 @@ async def _member(world: World) -> str:
     return USER
 
 
+async def _relation(world: World) -> str:
+    relation = msgspec.structs.replace(grant(Kind.CARER, user=UserId("usr-2")), id=GrantId("gra-relation"))
+    return await world.put(grants.COLLECTION, relation.id, relation)
+
+
 MAKERS: dict[str, Callable[[World], Awaitable[str]]] = {
     "visit": _visit,
     "seat": _visit,  # made along
@@ -147,6 +152,7 @@ MAKERS: dict[str, Callable[[World], Awaitable[str]]] = {
     "account": _account,
     "session": _session,
     "member": _member,
+    "relation": _relation,
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.problems import TABLE
+from api.repeating import Repeat
 from api.route import Route
 from api.routes import ROUTES, make_app
 from api.things import LOADERS
@@ -105,3 +106,20 @@ def test_every_route_and_problem_is_documented() -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
 def test_what_a_route_acts_on_has_a_loader(route: Route) -> None:
     assert route.is_public or route.thing in LOADERS
+
+
+# what a caller may do to an existing object without having seen its version, and why
+UNSEEN = {
+    "revokeSession": "it is seen in use, so its version moves; and whoever has lost a device is in a hurry",
+}
+
+
+@pytest.mark.parametrize("route", [each for each in ROUTES if each.is_api], ids=lambda route: route.operation)
+def test_what_changes_an_object_names_its_version_and_what_makes_one_is_made_once(route: Route) -> None:
+    if route.method in ("PUT", "PATCH", "DELETE") and route.parameters:
+        assert route.precondition is (route.operation not in UNSEEN)
+    if route.status == 201 and not route.is_public:
+        assert route.repeats is Repeat.REQUIRED
+    if route.precondition and route.is_api:
+        reads = {each.template for each in ROUTES if each.method == "GET"}
+        assert any(route.template.startswith(read) for read in reads if read != "/"), "where is its ETag read?"

@@ -1,3 +1,6 @@
+import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -140,3 +143,44 @@ async def test_what_has_expired_is_swept(store: RidingStore, held: Repeats) -> N
     assert await store.get(repeats.COLLECTION, ASK.id) is not None  # it expires just now
     assert [await held.sweep(SOON + LIFE + timedelta(seconds=1)) for _ in range(3)] == [True, False, False]
     assert await store.get(repeats.COLLECTION, ASK.id) is None
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from medinova_rt import repeats
+from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.ports import Insert
+from medinova_rt.riders import RidingStore
+
+async def main(path, when):
+    inner = SqliteStore(Path(path), repeats.FINDS)
+    await inner.open()
+    store = RidingStore(inner)
+    asked = repeats.ask(("Person", "usr-1"), ("POST", "/v1/things"), "key", (b"body", b"query", b"if-match"))
+    rider = await repeats.Repeats(store).claim(asked, datetime(2026, 11, 24, 10, tzinfo=UTC))
+    with rider.waiting():
+        if when == "after":
+            await store.transact([Insert("things", "thing", {"clinic": "cli-1", "schema": 1})])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("when", "is_there"), [("before", False), ("after", True)])
+async def test_a_process_killed_around_the_act_leaves_what_is_so(tmp_path: Path, when: str, is_there: bool) -> None:
+    path = tmp_path / "t.db"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, str(path), when)
+    assert await process.wait() == -signal.SIGKILL
+    inner = SqliteStore(path, repeats.FINDS)
+    await inner.open()
+    held = Repeats(RidingStore(inner))
+    assert (await inner.get("things", "thing") is not None) is is_there
+    if is_there:
+        with pytest.raises(RepeatUnanswered):
+            await held.claim(ASK, AFTER)
+    else:
+        await claimed(held, AFTER)
+    await inner.close()
