@@ -131,12 +131,13 @@ export function boxes(name, legend, choices) {
  * @property {(Node | null | false)[]} [beside]  the button
  * @property {boolean} [secret]  what is typed is not kept when the session ends
  * @property {Record<string, string>} [problems]  code → a text of this form's own
+ * @property {Record<string, string>} [faults]  member → a text of this form's own
  * @property {() => string | null} [check]  before anything is sent: null, or what is wrong (empty: said by a field already)
  * @property {(busy: (seconds: number) => void) => Promise<void>} send
  */
 
 /** @param {FormGiven} given */
-export function form({ name, content, fields = {}, submit, style = '', beside = [], secret = false, problems = {}, check = () => null, send }) {
+export function form({ name, content, fields = {}, submit, style = '', beside = [], secret = false, problems = {}, faults = {}, check = () => null, send }) {
   const said = element('p', { class: 'error', role: 'alert', tabindex: '-1' });
   const button = element('button', { class: `button ${style}`, 'data-test': `${name}-submit` }, submit);
   const root = element(
@@ -179,7 +180,7 @@ export function form({ name, content, fields = {}, submit, style = '', beside = 
     }
     const faulty = [...error.faults.keys()].filter((member) => member in fields);
     if (faulty.length && !(error.code in problems)) {
-      for (const member of faulty) fields[member].fault(faultText(member, error));
+      for (const member of faulty) fields[member].fault(faults[member] ?? faultText(member));
       return fields[faulty[0]].input?.focus();
     }
     say(problems[error.code] ?? problemText(error));
@@ -231,10 +232,10 @@ function firstMissing(root) {
   return null;
 }
 
-/** @param {string} member @param {Problem} problem */
-function faultText(member, problem) {
-  const faults = /** @type {Record<string, string>} */ (texts.faults);
-  return faults[member] ?? texts.forms.wrong;
+/** @param {string} member */
+function faultText(member) {
+  const known = /** @type {Record<string, string>} */ (texts.faults);
+  return known[member] ?? texts.forms.wrong;
 }
 
 /** @param {Problem} problem */

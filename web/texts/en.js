@@ -443,6 +443,7 @@ export default {
     title: 'Who acts for the patient',
     none: 'Nobody has a login for this record.',
     text: 'They get a mail. If they have no account yet, it invites them.',
+    nobody: 'Nobody signs in with this address yet.',
     add: 'Add somebody',
     kind: 'Who they are',
     emailHint: 'Where they get their mail.',

@@ -441,6 +441,7 @@ export default {
     title: 'Quién actúa por el paciente',
     none: 'Nadie tiene acceso propio a esta historia.',
     text: 'Recibe un correo. Si aún no tiene cuenta, el correo le invita.',
+    nobody: 'Aún nadie inicia sesión con esta dirección.',
     add: 'Añadir a alguien',
     kind: 'Quién es',
     emailHint: 'Donde recibe su correo.',

@@ -60,21 +60,15 @@ function confirm({ api, again }, patient, other) {
 }
 
 /** On a record that went into another: which; on one that others went into: which, and apart again. @param {import('../../page.js').Context} context @param {any} patient */
-export function mergedPart(context, patient) {
-  if (patient.state === 'merged' && patient.merged_into) {
+export async function mergedPart(context, patient) {
+  if (patient.merged_into) {
     return element('div', { class: 'note warn', 'data-test': 'merged' }, icon('link'), element('p', {}, texts.merge.was), element('a', { class: 'button small', href: `#${patient.merged_into}` }, texts.merge.open));
   }
-  const merged = /** @type {any[]} */ (patient.merged ?? []);
-  if (!merged.length) return null;
-  const rows = merged.map((one) => {
-    const other = typeof one === 'string' ? { id: one, name: one } : one;
-    return element(
-      'li',
-      { 'data-test': 'merged' },
-      other.birth_date ? briefView(other) : element('span', { class: 'row-text' }, nameOf(other)),
-      may(context.clinic, 'patients.merge') && element('button', { type: 'button', class: 'button quiet small', 'data-test': 'unmerge', onclick: () => unmerge(context, patient, other) }, texts.merge.undoStart),
-    );
-  });
+  if (!patient.merged?.length || !may(context.clinic, 'patients.merge')) return null;
+  const others = await Promise.all(patient.merged.map(async (/** @type {string} */ id) => (await context.api.get(`/v1/patients/${id}`)).body));
+  const rows = others.map((other) =>
+    element('li', { 'data-test': 'merged' }, briefView(other), element('button', { type: 'button', class: 'button quiet small', 'data-test': 'unmerge', onclick: () => unmerge(context, patient, other) }, texts.merge.undoStart)),
+  );
   return element('section', { class: 'note stack' }, element('h2', {}, texts.merge.contains), element('ul', { class: 'rows' }, ...rows));
 }
 

@@ -54,7 +54,7 @@ export async function recordView(context, id) {
       ),
     ),
     emergencyNote(id),
-    mergedPart(context, patient),
+    await mergedPart(context, patient),
     element(
       'div',
       { class: 'columns' },

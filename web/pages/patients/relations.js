@@ -36,7 +36,7 @@ export function relationsSection(context, patient, relations) {
     return element(
       'li',
       { 'data-test': 'relation' },
-      element('span', { class: 'row-text' }, element('strong', {}, name), element('span', { class: 'hint' }, [relationName(relation.kind), ...facts].join(' · '))),
+      element('span', { class: 'row-text' }, element('strong', {}, name), element('span', { class: 'hint' }, [relationName(relation.kind), ...facts].join(' · ')), relation.name && element('span', { class: 'hint' }, relation.email)),
       (adds || (own && relation.kind !== 'self')) &&
         element('button', { type: 'button', class: 'button quiet small', 'aria-label': fill(texts.relation.endNamed, { name }), 'data-test': 'end-relation', onclick: () => end(context, patient, relation, name) }, texts.relation.end),
     );
@@ -76,6 +76,7 @@ function add({ api, again }, patient) {
     content: [kind.root, email.root, scope.root, ends.root],
     fields: { email, kind, scope, ends_at: ends },
     submit: texts.relation.give,
+    faults: { email: texts.relation.nobody },
     check: () => {
       if (kind.input.value === 'self' || scope.value().length) return null;
       scope.fault(texts.relation.oneScope);
