@@ -16,15 +16,17 @@ from aiohttp import web
 import media
 from api import call
 from medinova_rt import documents, grants, mail, server, users
+from medinova_rt.access import System
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.config import Settings, load
 from medinova_rt.grants import Grant, Kind
-from medinova_rt.ids import GrantId, new_id
+from medinova_rt.ids import GrantId, UserId, new_id
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import GAUGES
 from medinova_rt.ports import Insert, Write
 from medinova_rt.server import CannotStart, running
 from medinova_rt.sessions import Stage
+from signaling.messages import PROTOCOL
 from tests.media.engines import best, native
 from tests.medinova_rt.adapters.smtp import LOCAL, MailServer
 
@@ -391,3 +393,35 @@ async def test_an_operator_reads_the_outbox_by_a_session(tmp_path: Path, session
             async with session.get(f"{app[call.SETTINGS].public_url}/v1/outbox", headers=headers) as answer:
                 answers.append(answer.status)
     assert answers == [404, 200]
+
+
+async def test_a_seat_goes_on_when_the_session_of_its_browser_is_over(
+    tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    async with running(settings(tmp_path)) as app:
+        url, names, now = app[call.SETTINGS].public_url, app[call.SETTINGS], server.utc_now()
+        _, visit = await ask(session, app, "POST", "/v1/visits", {"seats": SEATS})
+        seat = visit["seats"][0]
+        token = seat["links"][0]["url"].partition("#")[2]
+        async with session.post(f"{url}/v1/links/exchange", json={"token": token}) as answer:
+            cookies = [answer.headers["Set-Cookie"].partition(";")[0]]
+        signed_in, secret = await app[call.SESSIONS].open(UserId("usr-1"), stage=Stage.FULL, strong=False, now=now)
+        cookies.append(f"{names.session_cookie}={secret}")
+        headers = {"Cookie": "; ".join(cookies), "Origin": url}
+        signal = f"{url}/v1/visits/{visit['id']}/signal?seat={seat['id']}"
+
+        async def knock(socket: aiohttp.ClientWebSocketResponse) -> str:
+            await socket.send_json({"type": "hello", "protocol": PROTOCOL})
+            return str((await socket.receive_json())["type"])
+
+        async with session.ws_connect(signal, headers=headers) as first:
+            assert await knock(first) == "welcome"
+            await app[call.SESSIONS].revoke(System(), signed_in.id, now)
+            async with session.post(f"{url}/v1/sign-out", headers=headers) as answer:
+                assert answer.status == 401
+            await first.send_json({"type": "chat", "key": "1", "text": "Still here."})
+            while (said := await first.receive_json())["type"] != "chat-line":
+                pass
+            assert said["text"] == "Still here."
+            async with session.ws_connect(signal, headers=headers) as again:  # and it can come back
+                assert await knock(again) == "welcome"
