@@ -8,14 +8,24 @@ repeat is told once the lease is over, and never is it done a second time.
 
 A record is bound to who asked and for what (its id), and to all that they sent along (its fingerprint). What is not
 final is not kept: the record is dropped and the request may be sent again, unless its act was done.
+
+An answer may hold what is stored nowhere else (a join link, say), so it is sealed under a key derived from the server's
+secret: the database alone does not give it away.
 """
 
+import base64
 import hashlib
 import logging
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -36,6 +46,7 @@ LIFE = timedelta(hours=24)
 LEASE = timedelta(seconds=30)  # a request ends within 10 s; the rest is for clocks that differ
 MAX_ANSWER_BYTES = 256 << 10  # of a longer one is kept that it was given
 ATTEMPTS = 3
+NONCE = 12  # bytes
 BATCH = 100
 
 log = logging.getLogger(__name__)
@@ -62,7 +73,7 @@ class Record(Struct, frozen=True, kw_only=True):
     state: Open[State] = State.RUNNING
     until: Open[datetime]  # the end of the lease
     expires_at: Open[datetime]
-    answer: Open[Answer | None] = None
+    sealed: Private[str | None] = None  # the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +93,10 @@ def ask(who: tuple[str, ...], what: tuple[str, ...], key: str, sent: tuple[bytes
 
 
 class Repeats:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, secret: bytes, old_secret: bytes | None = None) -> None:
+        """`secret`: the server's; `old_secret` still opens what was kept before it was changed."""
         self._store = store
+        self._keys = [_key(each) for each in (secret, old_secret) if each]
 
     async def look(self, ask: Ask, now: datetime) -> Answer | None:
         """Return the answer kept, None where the request may be carried out.
@@ -91,7 +104,7 @@ class Repeats:
         Raises RepeatDiffers, RepeatRunning, RepeatUnanswered.
         """
         stored = await self._store.get(COLLECTION, ask.id)
-        return None if stored is None else _answer(_read(stored), ask, now)
+        return None if stored is None else self._answer(_read(stored), ask, now)
 
     async def claim(self, ask: Ask, now: datetime) -> Rider | Answer:
         """Make the request ours to carry out: the rider marks it as done. Or return its answer; raises as `look`."""
@@ -99,7 +112,7 @@ class Repeats:
         running, done = documents.encode(record), documents.encode(replace(record, state=State.DONE))
         for _ in range(ATTEMPTS):
             stored = await self._store.get(COLLECTION, ask.id)
-            if stored and (answer := _answer(_read(stored), ask, now)):
+            if stored and (answer := self._answer(_read(stored), ask, now)):
                 return answer
             put = Replace(COLLECTION, ask.id, running, stored.token) if stored else Insert(COLLECTION, ask.id, running)
             try:
@@ -113,7 +126,8 @@ class Repeats:
         """Give this answer from now on; what cannot be kept leaves the request done and unanswered."""
         done = documents.decode(Record, rider.write.document, SCHEMA, {})
         fits = len(answer.body) <= MAX_ANSWER_BYTES
-        kept = replace(done, state=State.ANSWERED, answer=answer) if fits else done
+        sealed = self._seal(answer, rider.write.id)
+        kept = replace(done, state=State.ANSWERED, sealed=sealed) if fits else done
         await self._put(Replace(COLLECTION, rider.write.id, documents.encode(kept), rider.token))
 
     async def release(self, rider: Rider) -> None:
@@ -136,19 +150,35 @@ class Repeats:
             await self._store.transact([Delete(COLLECTION, row.id, row.token) for row in page.rows])
         return page.cursor is not None
 
-
-def _answer(record: Record, ask: Ask, now: datetime) -> Answer | None:
-    if now >= record.expires_at or (record.state is State.RUNNING and now >= record.until):
-        return None
-    if record.fingerprint != ask.fingerprint:
-        raise RepeatDiffers("this key came before with another request")
-    match record.state:
-        case State.RUNNING | State.DONE if now < record.until:
+    def _answer(self, record: Record, ask: Ask, now: datetime) -> Answer | None:
+        if now >= record.expires_at or (record.state is State.RUNNING and now >= record.until):
+            return None
+        if record.fingerprint != ask.fingerprint:
+            raise RepeatDiffers("this key came before with another request")
+        if record.state is State.ANSWERED and (answer := self._opened(record.sealed or "", ask.id)):
+            return answer
+        if record.state is not State.ANSWERED and now < record.until:
             raise RepeatRunning("the same request is still running; ask again")
-        case State.RUNNING | State.DONE:
-            raise RepeatUnanswered("this was done before, and its answer was lost; read what there is now")
-        case State.ANSWERED:
-            return record.answer
+        raise RepeatUnanswered("this was done before, and its answer was lost; read what there is now")
+
+    def _seal(self, answer: Answer, id: str) -> str:
+        nonce = secrets.token_bytes(NONCE)
+        sealed = self._keys[0].encrypt(nonce, msgspec.json.encode(answer), id.encode())
+        return base64.b64encode(nonce + sealed).decode()
+
+    def _opened(self, sealed: str, id: str) -> Answer | None:
+        """None where neither secret is the one that it was sealed under."""
+        data = base64.b64decode(sealed)
+        for key in self._keys:
+            try:
+                return msgspec.json.decode(key.decrypt(data[:NONCE], data[NONCE:], id.encode()), type=Answer)
+            except InvalidTag:
+                continue
+        return None
+
+
+def _key(secret: bytes) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), length=32, salt=None, info=b"medinova kept answers").derive(secret))
 
 
 def _read(stored: Stored) -> Record:

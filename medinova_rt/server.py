@@ -144,7 +144,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.SETTINGS] = settings
     app[call.SERVICE_KEY] = settings.service_key or _key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
-    app[DOCUMENTS], app[call.STORE], app[call.REPEATS] = documents, store, Repeats(store)
+    app[DOCUMENTS], app[call.STORE], app[call.REPEATS] = documents, store, Repeats(store, secret, old_secret)
     app[call.CLINICS] = Clinics(store)
     app[call.SESSIONS] = Sessions(store)
     app[call.SIGNED_IN] = SignedIn(store)

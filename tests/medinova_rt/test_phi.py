@@ -63,6 +63,7 @@ def test_these_are_private() -> None:
         "Draft.to",
         "Draft.parameters",
         "Answer.body",
+        "Record.sealed",
     }
 
 
