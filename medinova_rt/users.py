@@ -9,22 +9,27 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import idna
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
-from medinova_rt import changes, documents
+from medinova_rt import audit, changes, documents
 from medinova_rt.changes import Decide, Held
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.ids import ClinicId, UserId, derived_id, new_id
+from medinova_rt.names import fit_name
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
-from medinova_rt.zones import DEFAULT_ZONE
+from medinova_rt.texts import known_language
+from medinova_rt.zones import DEFAULT_ZONE, known_zone
 
 COLLECTION = "users"
 EMAILS = "emails"
 SCHEMA = 1
 BY_AGE = Find(COLLECTION, equal=("clinic",), ordered_by="created_at")
 FINDS: tuple[Find, ...] = (BY_AGE,)
+
+CHANGE = "me.change"  # as access.Action says, which stands above
 
 MAX_EMAIL = 254
 MAX_LOCAL = 64
@@ -50,6 +55,14 @@ class Taken(Struct, frozen=True, kw_only=True):
     clinic: Open[ClinicId] = PLATFORM
     schema: Open[int] = SCHEMA
     user: Open[UserId]
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """What users may set of themselves."""
+
+    name: Private[str | UnsetType] = UNSET
+    language: Open[str | UnsetType] = UNSET
+    zone: Open[str | UnsetType] = UNSET
 
 
 def normal_email(text: str, pointer: str = "/email") -> str:
@@ -128,6 +141,26 @@ class Users:
     async def change(self, id: UserId, decide: Decide[User], expected: int | None = None) -> Held[User]:
         """As `changes.change`; `decide` leaves `email` alone."""
         return await changes.change(self._store, COLLECTION, id, read, decide, expected)
+
+    async def set_profile(
+        self, actor: audit.Actor, id: UserId, profile: Profile, now: datetime, expected: int | None = None
+    ) -> Held[User]:
+        """Raises NotFound, BadInput, Changed, Conflict."""
+
+        def decide(user: User) -> tuple[User, list[Write]]:
+            after = _with_profile(user, profile)
+            return (user if after == user else after), [audit.record(actor, CHANGE, now, clinic=PLATFORM, user=id)]
+
+        return await self.change(id, decide, expected)
+
+
+def _with_profile(user: User, profile: Profile) -> User:
+    return replace(
+        user,
+        name=user.name if profile.name is UNSET else fit_name(profile.name),
+        language=user.language if profile.language is UNSET else known_language(profile.language),
+        zone=user.zone if profile.zone is UNSET else known_zone(profile.zone),
+    )
 
 
 def read(stored: Stored) -> User:

@@ -58,6 +58,7 @@ def test_these_are_private() -> None:
         "Patient.number",
         "User.email",
         "User.name",
+        "Profile.name",
         "Invitation.email",
         "Invitation.name",
         "Draft.to",
