@@ -1,12 +1,17 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medinova_rt import access, audit
 from medinova_rt.access import (
     ANYONE,
+    SEEN_BY,
     TABLE,
     Action,
+    Person,
     Principal,
     Relation,
     Role,
@@ -21,8 +26,10 @@ from medinova_rt.access import (
     require,
 )
 from medinova_rt.adapters.local import MemoryStore
+from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import DomainError, Forbidden, NotAuthenticated, NotFound
-from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId
+from medinova_rt.grants import Grant, Kind, Scope, StaffRole, standing
+from medinova_rt.ids import ClinicId, GrantId, LinkId, PatientId, SeatId, SessionId, UserId, VisitId
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 HERE, THERE = ClinicId("cli-here"), ClinicId("cli-there")
@@ -148,6 +155,59 @@ def test_what_has_no_row_is_denied(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("role", Role)
 def test_nobody_acts_in_another_visit(action: Action, role: Role) -> None:
     assert may(holder(role), action, OTHER_VISIT) == (TABLE[action] is ANYONE)
+
+
+# --- clinics are apart --------------------------------------------------------------------------------------------
+
+USER, A_PATIENT = UserId("usr-1"), PatientId("pat-1")
+ROLES_OF_STAFF = st.sets(st.sampled_from(StaffRole), min_size=1)
+
+
+def grant(kind: Kind, clinic: ClinicId, **more: Any) -> Grant:
+    begun = NOW - timedelta(hours=1)
+    made = GrantId(f"gra-{kind}-{clinic}")
+    return Grant(id=made, clinic=clinic, user=USER, kind=kind, created_at=begun, starts_at=begun, **more)
+
+
+HELD_HERE = st.one_of(
+    st.builds(lambda roles: grant(Kind.MEMBER, HERE, roles=sorted(roles)), ROLES_OF_STAFF),
+    st.builds(
+        lambda kind, scope: grant(kind, HERE, patient=A_PATIENT, scope=sorted(scope)),
+        st.sampled_from([Kind.SELF, Kind.PARENT, Kind.CARER, Kind.EMERGENCY]),
+        st.sets(st.sampled_from(Scope)),
+    ),
+    st.just(grant(Kind.OPERATOR, PLATFORM)),
+)
+THINGS_HERE = st.builds(
+    Thing,
+    clinic=st.just(HERE),
+    kind=st.sampled_from(["", *SEEN_BY]),
+    visit=st.sampled_from([None, VISIT]),
+    patient=st.sampled_from([None, A_PATIENT, PatientId("pat-2")]),
+    treating=st.sampled_from([frozenset(), frozenset({USER})]),
+    user=st.sampled_from([None, USER, UserId("usr-2")]),
+)
+
+
+@given(st.lists(HELD_HERE, max_size=4), ROLES_OF_STAFF, st.sampled_from(Action), THINGS_HERE, st.booleans())
+def test_a_membership_elsewhere_changes_no_answer_here(
+    held: list[Grant], roles: set[StaffRole], action: Action, thing: Thing, strong: bool
+) -> None:
+    elsewhere = [
+        grant(Kind.MEMBER, THERE, roles=sorted(roles)),
+        grant(Kind.PARENT, THERE, patient=PatientId("pat-there"), scope=list(Scope)),
+        grant(Kind.EMERGENCY, THERE, patient=PatientId("pat-there")),
+    ]
+
+    def answer(grants: list[Grant]) -> str:
+        person = Person(USER, SessionId("ses-1"), standing(grants, NOW), strong, NOW, frozenset({THERE}))
+        try:
+            acting = require(person, action, thing, NOW)
+        except DomainError as refusal:
+            return refusal.code
+        return f"{acting.kind} {acting.grant}"
+
+    assert answer([*held, *elsewhere]) == answer(held)
 
 
 # --- guard --------------------------------------------------------------------------------------------------------
