@@ -23,6 +23,7 @@ from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
 from medinova_rt.factors import OwnFactors
 from medinova_rt.ids import ClinicId
+from medinova_rt.invitations import Invitations
 from medinova_rt.links import Links
 from medinova_rt.merges import Merges
 from medinova_rt.operations.health import Health
@@ -36,6 +37,7 @@ from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
 from medinova_rt.signin import SignIn
 from medinova_rt.tokens import Tokens
+from medinova_rt.users import Users
 from medinova_rt.visits import Visits
 
 
@@ -58,6 +60,8 @@ PATIENTS = web.AppKey("patients", Patients)
 REGISTER = web.AppKey("register", Register)
 MERGES = web.AppKey("merges", Merges)
 RELATIONS = web.AppKey("relations", Relations)
+USERS = web.AppKey("users", Users)
+INVITATIONS = web.AppKey("invitations", Invitations)
 VISITS = web.AppKey("visits", Visits)
 SESSIONS = web.AppKey("sessions", Sessions)
 SIGNED_IN = web.AppKey("signed_in", SignedIn)

@@ -10,12 +10,24 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from api.call import ACCOUNTS, CLINICS, IDENTITY, PATIENTS, RELATIONS, SESSIONS, STORE, VISITS
-from medinova_rt import accounts, emergency, patients, visits
+from api.call import ACCOUNTS, CLINICS, IDENTITY, INVITATIONS, PATIENTS, RELATIONS, SESSIONS, STORE, VISITS
+from medinova_rt import accounts, emergency, invitations, members, patients, visits
 from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
 from medinova_rt.emergency import Emergencies
-from medinova_rt.errors import NotFound
-from medinova_rt.ids import AccountId, ClinicId, EmergencyId, GrantId, LinkId, PatientId, SeatId, SessionId, VisitId
+from medinova_rt.ids import (
+    AccountId,
+    ClinicId,
+    EmergencyId,
+    GrantId,
+    InvitationId,
+    LinkId,
+    PatientId,
+    SeatId,
+    SessionId,
+    UserId,
+    VisitId,
+)
+from medinova_rt.members import Members
 
 Loader = Callable[[web.Request, Principal], Awaitable[Thing]]
 
@@ -65,11 +77,19 @@ async def _link(request: web.Request, principal: Principal) -> Thing:
 
 
 async def _clinic(request: web.Request, principal: Principal) -> Thing:
-    try:
-        clinic = await request.app[CLINICS].get(ClinicId(request.match_info["clinic"]))
-    except NotFound:
-        return NOWHERE
-    return Thing(clinic.id, kind="clinic")
+    found = await request.app[CLINICS].held(ClinicId(request.match_info["clinic"]))
+    return NOWHERE if found is None else Thing(found.value.id, kind="clinic", version=found.version)
+
+
+async def _member(request: web.Request, principal: Principal) -> Thing:
+    where, who = ClinicId(request.match_info["clinic"]), UserId(request.match_info["member"])
+    found = await Members(request.app[STORE]).held(where, who)
+    return NOWHERE if found is None else members.thing(found.value, found.version)
+
+
+async def _invitation(request: web.Request, principal: Principal) -> Thing:
+    where, which = ClinicId(request.match_info["clinic"]), request.match_info["invitation"]
+    return invitations.thing(await request.app[INVITATIONS].get(where, InvitationId(which)))
 
 
 async def _patient(request: web.Request, principal: Principal) -> Thing:
@@ -123,6 +143,8 @@ LOADERS: Mapping[str, Loader] = {
     "seat": _seat,
     "link": _link,
     "clinic": _clinic,
+    "member": _member,
+    "invitation": _invitation,
     "patient": _patient,
     "relation": _relation,
     "emergency": _emergency,
