@@ -30,6 +30,7 @@ from medinova_rt import (
     emergency,
     entrance,
     grants,
+    invitations,
     jobs,
     lookups,
     mail,
@@ -55,6 +56,7 @@ from medinova_rt.entrance import Entrance
 from medinova_rt.errors import Unavailable
 from medinova_rt.factors import OwnFactors
 from medinova_rt.ids import VisitId
+from medinova_rt.invitations import Invitations
 from medinova_rt.jobs import Job, Jobs
 from medinova_rt.links import Links
 from medinova_rt.lookups import Lookups
@@ -88,9 +90,11 @@ DATABASE = "medinova.db"
 KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
 FINDS = (
     *audit.FINDS,
+    *clinics.FINDS,
     *emergency.FINDS,
     *entrance.FINDS,
     *grants.FINDS,
+    *invitations.FINDS,
     *jobs.FINDS,
     *lookups.FINDS,
     *mail.FINDS,
@@ -157,6 +161,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     identity = EmbeddedIdentity(store, everybody, secret, settings.public_url, Argon2Hashing())
     app[EMBEDDED] = app[call.IDENTITY] = identity
     app[call.SIGN_IN] = SignIn(store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], settings.public_url)
+    app[call.USERS] = everybody
+    app[call.INVITATIONS] = Invitations(store, identity, app[call.SIGN_IN], settings.public_url)
     app[call.FACTORS] = OwnFactors(
         store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], app[call.SIGN_IN], settings.public_url
     )
@@ -179,7 +185,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     else:
         app[NOTIFIER] = app[call.OUTBOX] = OutboxNotifier(store)
     app[MAIL] = Mail(store, app[NOTIFIER])
-    swept = (app[MAIL], app[call.REPEATS], app[call.SESSIONS], app[call.ASSERTIONS], identity)
+    swept = (app[MAIL], app[call.REPEATS], app[call.SESSIONS], app[call.ASSERTIONS], identity, app[call.INVITATIONS])
     app[SWEEPS] = Sweeps(store, [*(each.sweep for each in swept), *app[call.SIGN_IN].sweeps])
 
     websocket.mount(

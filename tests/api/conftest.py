@@ -30,6 +30,7 @@ from medinova_rt.config import load
 from medinova_rt.entrance import Entrance
 from medinova_rt.factors import OwnFactors
 from medinova_rt.ids import VisitId
+from medinova_rt.invitations import Invitations
 from medinova_rt.links import Links
 from medinova_rt.lookups import Lookups
 from medinova_rt.merges import Merges
@@ -200,6 +201,8 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     await identity.open()
     app[call.IDENTITY] = identity
     app[call.SIGN_IN] = SignIn(store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], settings.public_url)
+    app[call.USERS] = everybody
+    app[call.INVITATIONS] = Invitations(store, identity, app[call.SIGN_IN], settings.public_url)
     app[call.FACTORS] = OwnFactors(
         store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], app[call.SIGN_IN], settings.public_url
     )
