@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from api.call import ACCOUNTS, CLINICS, IDENTITY, INVITATIONS, PATIENTS, RELATIONS, SESSIONS, STORE, VISITS
+from api.call import ACCOUNTS, CLINICS, IDENTITY, INVITATIONS, PATIENTS, RELATIONS, SESSIONS, STORE, USERS, VISITS
 from medinova_rt import accounts, emergency, invitations, members, patients, visits
 from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
 from medinova_rt.emergency import Emergencies
@@ -48,6 +48,14 @@ async def _me(request: web.Request, principal: Principal) -> Thing:
             return Thing(clinic, visit, seat, "visit")
         case _:
             return NOWHERE
+
+
+async def _profile(request: web.Request, principal: Principal) -> Thing:
+    """The caller's own profile; of who is no user, as `_me`."""
+    if not isinstance(principal, Person):
+        return await _me(request, principal)
+    found = await request.app[USERS].held(principal.user)
+    return NOWHERE if found is None else Thing(kind="user", user=principal.user, version=found.version)
 
 
 async def _nowhere(request: web.Request, principal: Principal) -> Thing:
@@ -89,7 +97,8 @@ async def _member(request: web.Request, principal: Principal) -> Thing:
 
 async def _invitation(request: web.Request, principal: Principal) -> Thing:
     where, which = ClinicId(request.match_info["clinic"]), request.match_info["invitation"]
-    return invitations.thing(await request.app[INVITATIONS].get(where, InvitationId(which)))
+    found = await request.app[INVITATIONS].held(where, InvitationId(which))
+    return NOWHERE if found is None else invitations.thing(found.value, found.version)
 
 
 async def _patient(request: web.Request, principal: Principal) -> Thing:
@@ -138,6 +147,7 @@ async def _passkey(request: web.Request, principal: Principal) -> Thing:
 
 LOADERS: Mapping[str, Loader] = {
     "me": _me,
+    "profile": _profile,
     "nowhere": _nowhere,
     "visit": _visit,
     "seat": _seat,

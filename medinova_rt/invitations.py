@@ -123,10 +123,9 @@ class Accepted:
     entered: Entered | None
 
 
-def thing(invitation: Invitation | None) -> Thing:
-    if invitation is None:
-        return Thing()
-    return Thing(invitation.clinic, kind="invitation", about=invitation.id)
+def thing(invitation: Invitation, version: int | None = None) -> Thing:
+    """What `access.guard` is asked about."""
+    return Thing(invitation.clinic, kind="invitation", about=invitation.id, version=version)
 
 
 class Invitations:
@@ -142,9 +141,10 @@ class Invitations:
         self._relations = Relations(store)
         self._users = Users(store)
 
-    async def get(self, clinic: ClinicId, id: InvitationId) -> Invitation | None:
+    async def held(self, clinic: ClinicId, id: InvitationId) -> Held[Invitation] | None:
+        """The clinic's invitation of that id, for its people to act on: none of a patient's."""
         held = await self._held(id)
-        return held.value if held and held.value.clinic == clinic else None
+        return held if held and (held.value.clinic, held.value.of) == (clinic, "staff") else None
 
     async def listed(
         self, clinic: ClinicId, now: datetime, limit: int, cursor: str | None = None
@@ -209,8 +209,8 @@ class Invitations:
 
     async def withdraw(self, actor: audit.Actor, clinic: ClinicId, id: InvitationId, now: datetime) -> None:
         """Raises NotFound, also once it is accepted."""
-        held = await self._held(id)
-        if held is None or held.value.clinic != clinic:
+        held = await self.held(clinic, id)
+        if held is None:
             raise NotFound("there is no such invitation")
         record = audit.record(actor, Action.INVITATION_WITHDRAW, now, clinic=clinic, about=id)
         await self._store.transact([Delete(COLLECTION, id, held.token), record])

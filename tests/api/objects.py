@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from api import call
-from medinova_rt import accounts, documents, emergency, grants, patients, sessions
+from medinova_rt import accounts, documents, emergency, grants, invitations, members, patients, sessions, users
 from medinova_rt.access import Half, Person, Principal, Role, SeatHolder, Service, ServiceScope
 from medinova_rt.clinics import DEMO, PLATFORM
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, Standing
@@ -19,6 +19,7 @@ from medinova_rt.ids import (
     ClinicId,
     EmergencyId,
     GrantId,
+    InvitationId,
     LinkId,
     PatientId,
     SeatId,
@@ -60,6 +61,8 @@ class World:
 
     async def path(self, template: str, parameters: list[str]) -> str:
         """Fill a path in, in the order of its parameters."""
+        if "user" not in self.made:
+            self.made["user"] = await _user(self)
         for name in parameters:
             if name not in self.made:
                 self.made[name] = await MAKERS[name](self)
@@ -131,10 +134,34 @@ async def _session(world: World) -> str:
     return await world.put(sessions.COLLECTION, made.id, made)
 
 
+async def _user(world: World) -> str:
+    """Who calls: their profile is there whatever the path says."""
+    made = users.User(id=USER, email="main@demo.example", name="Max Main", created_at=NOW)
+    return await world.put(users.COLLECTION, made.id, made)
+
+
 async def _member(world: World) -> str:
-    member = grant(Kind.MEMBER, DEMO.id, StaffRole.CLINICIAN)
+    member = msgspec.structs.replace(
+        grant(Kind.MEMBER, DEMO.id, StaffRole.CLINICIAN), id=members.grant_id(DEMO.id, USER)
+    )
     await world.put(grants.COLLECTION, member.id, member)
     return USER
+
+
+async def _invitation(world: World) -> str:
+    made = invitations.Invitation(
+        id=InvitationId("inv-1"),
+        clinic=DEMO.id,
+        of="staff",
+        email="noor@demo.example",
+        name="Noor Karim",
+        language="en",
+        roles=[StaffRole.INTERPRETER],
+        digest="0" * 64,
+        created_at=NOW,
+        expires_at=NOW + timedelta(days=7),
+    )
+    return await world.put(invitations.COLLECTION, made.id, made)
 
 
 async def _relation(world: World) -> str:
@@ -152,6 +179,7 @@ MAKERS: dict[str, Callable[[World], Awaitable[str]]] = {
     "account": _account,
     "session": _session,
     "member": _member,
+    "invitation": _invitation,
     "relation": _relation,
 }
 
