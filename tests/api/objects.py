@@ -12,6 +12,7 @@ import msgspec
 from api import call
 from medinova_rt import accounts, documents, emergency, grants, invitations, members, patients, sessions, users
 from medinova_rt.access import Half, Person, Principal, Role, SeatHolder, Service, ServiceScope
+from medinova_rt.adapters import embedded_credentials
 from medinova_rt.clinics import DEMO, PLATFORM
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, Standing
 from medinova_rt.ids import (
@@ -169,6 +170,15 @@ async def _relation(world: World) -> str:
     return await world.put(grants.COLLECTION, relation.id, relation)
 
 
+async def _passkey(world: World) -> str:
+    key = embedded_credentials.Key(
+        id="psk-1", name="blue key", credential="AAAA", public_key="AAAA", sign_count=0, created_at=NOW
+    )
+    kept = embedded_credentials.Credentials(id=embedded_credentials.id_of(USER), user=USER, keys=[key])
+    await world.put(embedded_credentials.COLLECTION, kept.id, kept)
+    return key.id
+
+
 MAKERS: dict[str, Callable[[World], Awaitable[str]]] = {
     "visit": _visit,
     "seat": _visit,  # made along
@@ -181,6 +191,7 @@ MAKERS: dict[str, Callable[[World], Awaitable[str]]] = {
     "member": _member,
     "invitation": _invitation,
     "relation": _relation,
+    "passkey": _passkey,
 }
 
 
