@@ -5,8 +5,10 @@ One thread writes. It takes every transact that waits, gives each a savepoint, a
 its savepoint and leaves its neighbours alone; nobody is answered before the commit is on disk. While one group is being
 flushed the next gathers, so the groups grow with the load and nothing ever waits for company.
 
-A few threads read, each on a connection of its own; in WAL mode they neither wait for the writer nor make it wait. A
-second process may have the same file open: SQLite's lock tells the writers apart, and whoever finds it held waits.
+A few threads read, each on a connection of its own; in WAL mode they neither wait for the writer nor make it wait. One
+takes the reads that wait, a few at a time, and answers them together, since waking a thread costs more than a read; a
+further one helps where many wait. A second process may have the same file open: SQLite's lock tells the writers apart,
+and whoever finds it held waits.
 """
 
 import asyncio
@@ -21,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from medinova_rt.adapters import sqlite_documents
 from medinova_rt.adapters.store_rules import Rules, check_value, is_id, page
@@ -29,6 +31,7 @@ from medinova_rt.errors import Conflict, DomainError, Unavailable
 from medinova_rt.ports import Find, Page, Stored, Token, Write
 
 READERS = 4
+MAX_READ_GROUP = 16  # reads of one thread answered together
 MAX_PENDING_READS = 1024
 MAX_PENDING_WRITES = 4096  # transacts
 MAX_PENDING_BYTES = 64 << 20
@@ -52,6 +55,12 @@ class _Pending:
     answer: asyncio.Future[list[Token]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    read: Callable[[sqlite3.Connection], Any]
+    answer: asyncio.Future[Any]
+
+
 class SqliteStore:
     def __init__(self, path: Path, finds: Sequence[Find] = ()) -> None:
         self._path = path
@@ -60,6 +69,9 @@ class SqliteStore:
         self._gate = threading.Condition()  # guards what follows
         self._pending: deque[_Pending] = deque()
         self._pending_bytes = 0
+        self._asking = threading.Lock()  # guards the next two
+        self._asked: deque[_Asked] = deque()
+        self._reading = 0  # threads
         self._pending_reads = 0
         self._closing = True  # until open
         self._connections: list[sqlite3.Connection] = []
@@ -118,7 +130,8 @@ class SqliteStore:
             raise Unavailable("the store is closed" if self._closing else "the store has too much to read")
         self._pending_reads += 1
         try:
-            return await self._loop.run_in_executor(self._pool, self._read_in_thread, read)
+            found: T = await self._ask(read)
+            return found
         except sqlite3.Error as error:
             self._counts["failed"] += 1
             raise _unavailable(error) from error
@@ -126,12 +139,32 @@ class SqliteStore:
             self._pending_reads -= 1
             self._counts["reads"] += 1
 
-    def _read_in_thread(self, read: Callable[[sqlite3.Connection], T]) -> T:
+    def _ask(self, read: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
+        asked = _Asked(read, self._loop.create_future())
+        with self._asking:
+            self._asked.append(asked)
+            is_needed = self._reading < READERS and len(self._asked) > self._reading * MAX_READ_GROUP
+            self._reading += is_needed
+        if is_needed:
+            self._pool.submit(self._read_groups)
+        return asked.answer
+
+    def _read_groups(self) -> None:
+        """Read until nothing waits. Whatever a read raises is its caller's."""
         connection = self._readers.get()
         try:
-            return read(connection)
+            while group := self._take_asked():
+                answers = [(asked.answer, *_read_one(connection, asked)) for asked in group]
+                self._loop.call_soon_threadsafe(_answer_reads, answers)
         finally:
             self._readers.put(connection)
+
+    def _take_asked(self) -> list[_Asked]:
+        """Nothing: this thread no longer counts as one that reads."""
+        with self._asking:
+            group = [self._asked.popleft() for _ in range(min(len(self._asked), MAX_READ_GROUP))]
+            self._reading -= not group
+        return group
 
     # --- writing ---
 
@@ -241,6 +274,23 @@ class SqliteStore:
         self._thread.join()
         self._pool.shutdown()
         self._let_go()
+
+
+def _read_one(connection: sqlite3.Connection, asked: _Asked) -> tuple[Any, BaseException | None]:
+    try:
+        return asked.read(connection), None
+    except Exception as error:
+        return None, error
+
+
+def _answer_reads(answers: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for answer, found, error in answers:
+        if answer.done():
+            continue  # the caller was cancelled
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(found)
 
 
 def _answer(group: Sequence[_Pending], results: Sequence[_Result]) -> None:

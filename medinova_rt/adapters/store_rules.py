@@ -37,6 +37,7 @@ Position = tuple[str | int | None, str]  # the value of the ordering field (None
 
 _ID = re.compile(r"[A-Za-z0-9-]{1,40}")
 _COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _position = msgspec.json.Decoder(tuple[str, str | int | None, str])
 
@@ -134,7 +135,7 @@ def check_value(value: Any) -> None:
 
     Raises BadInput for text with NUL or half a surrogate pair, RuntimeError for an integer over 64 bits.
     """
-    if isinstance(value, str) and ("\0" in value or any("\ud800" <= each <= "\udfff" for each in value)):
+    if isinstance(value, str) and ("\0" in value or not (value.isascii() or _HALF_PAIR.search(value) is None)):
         raise BadInput("text is not valid Unicode")
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
         raise RuntimeError("an integer does not fit in 64 bits")
