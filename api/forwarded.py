@@ -35,6 +35,7 @@ def _is_in(text: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
     return any(ip in each for each in networks)
 
 
+@functools.lru_cache(maxsize=1024)  # of any text; one connection asks for the same again and again
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)

@@ -17,6 +17,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 Upgrade = Callable[[Document], Document]  # from the schema it is listed under to the next
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})  # most of what there is, and nothing to be done with it
+
+
 def encode(struct: msgspec.Struct) -> Document:
     document: Document = _fixed(msgspec.to_builtins(struct, builtin_types=(datetime,)))
     return document
@@ -36,8 +39,8 @@ def _fixed(value: Any) -> Any:
         case datetime():
             return encode_instant(value)
         case dict():
-            return {name: _fixed(each) for name, each in value.items()}
+            return {name: each if type(each) in _PLAIN else _fixed(each) for name, each in value.items()}
         case list() | tuple():
-            return [_fixed(each) for each in value]
+            return [each if type(each) in _PLAIN else _fixed(each) for each in value]
         case _:
             return value

@@ -4,6 +4,7 @@
 valid as they are in URLs, FHIR and Firestore, and never exceed 40 characters. An id grants nothing.
 """
 
+import base64
 import hashlib
 import secrets
 from datetime import datetime
@@ -25,7 +26,8 @@ AccountId = NewType("AccountId", str)  # acc-…
 MailId = NewType("MailId", str)  # mai-…
 EmergencyId = NewType("EmergencyId", str)  # eme-…
 
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
+# Crockford's base 32: no i, l, o, u to misread
+_DIGITS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
 
 
 def new_id(prefix: str, now: datetime) -> str:
@@ -41,4 +43,5 @@ def derived_id(prefix: str, *parts: str) -> str:
 
 
 def _written(prefix: str, number: int) -> str:
-    return f"{prefix}-" + "".join(_DIGITS[(number >> shift) & 31] for shift in range(125, -1, -5))
+    digits = base64.b32encode((number << 6).to_bytes(17, "big"))[:26]  # 130 bits, of which the first two are zero
+    return f"{prefix}-{digits.translate(_DIGITS).decode()}"

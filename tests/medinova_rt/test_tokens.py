@@ -110,7 +110,7 @@ def test_it_is_what_rfc_9068_asks_for() -> None:
         pytest.param(unsigned, id="alg none"),
         pytest.param(signed_with_the_public_key, id="HS256 with the public key"),
         pytest.param(tampered, id="tampered"),
-        pytest.param(lambda: token()[:-2] + "AA", id="another signature"),
+        pytest.param(lambda: f"{token().rpartition('.')[0]}.{b64(bytes(64))}", id="another signature"),
         pytest.param(lambda: forged(aud="https://other.example.org"), id="audience"),
         pytest.param(lambda: forged(aud=None), id="no audience"),
         pytest.param(lambda: forged(iss="https://other.example.org"), id="issuer"),
