@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from api import paging
 from api.call import MERGES, PATIENTS, REGISTER, Call, Instant, Reply
 from medinova_rt.changes import Held
-from medinova_rt.errors import BadInput
+from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.ids import ClinicId, PatientId, UserId
 from medinova_rt.likeness import Reason
 from medinova_rt.names import MAX_NAME
@@ -235,14 +235,12 @@ async def unmerge(call: Call[Other]) -> Reply:
 
 async def treat(call: Call[None]) -> Reply:
     """Let a clinician of the clinic treat the patient. Doing it again changes nothing."""
-    member = UserId(call.path["member"])
-    return _reply(await call.app[PATIENTS].treat(call.principal, _id(call), member, call.now, call.expected))
+    return _reply(await call.app[PATIENTS].treat(call.principal, _id(call), _member(call), call.now, call.expected))
 
 
 async def untreat(call: Call[None]) -> Reply:
     """Let somebody treat the patient no longer. Doing it again changes nothing."""
-    member = UserId(call.path["member"])
-    return _reply(await call.app[PATIENTS].untreat(call.principal, _id(call), member, call.now, call.expected))
+    return _reply(await call.app[PATIENTS].untreat(call.principal, _id(call), _member(call), call.now, call.expected))
 
 
 def brief(patient: Patient) -> PatientBrief:
@@ -300,6 +298,13 @@ def _place(cursor: str) -> str:
 
 def _clinic(call: Call[Any]) -> ClinicId:
     return ClinicId(call.path["clinic"])
+
+
+def _member(call: Call[Any]) -> UserId:
+    """What cannot be an id is nobody's, and must not get into a record."""
+    if not re.fullmatch(rf"[A-Za-z0-9-]{{1,{MAX_ID}}}", call.path["member"]):
+        raise NotFound("there is no such clinician here")
+    return UserId(call.path["member"])
 
 
 def _id(call: Call[Any]) -> PatientId:

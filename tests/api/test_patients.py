@@ -213,7 +213,7 @@ async def test_who_treats_reads(clinics: Clinics) -> None:
         assert (added.status, added.json["treating"]) == (200, ["usr-clinician"])
     assert (await clinics.ask("usr-clinician", "GET", path)).status == 200
     assert (await clinics.ask("usr-clinician", "PATCH", path, {"family": "Nowak-Smith"})).status == 200
-    for user in ("usr-desk", "usr-elsewhere", "usr-none"):
+    for user in ("usr-desk", "usr-elsewhere", "usr-none", "%00", "a" * 41):
         assert (await clinics.ask("usr-desk", "PUT", f"{path}/treating/{user}")).problem == (404, "not-found")
     for _ in range(2):
         assert (await clinics.ask("usr-desk", "DELETE", f"{path}/treating/usr-clinician")).json["treating"] == []
