@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from api import paging
 from api.call import MERGES, PATIENTS, REGISTER, Call, Instant, Reply
+from api.persons import Email, Language, Name, Zone
 from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.ids import ClinicId, PatientId, UserId
@@ -26,14 +27,11 @@ from medinova_rt.patients import (
 )
 from medinova_rt.phones import MAX_PHONE
 from medinova_rt.register import MAX_CANDIDATES, MAX_FOUND, Criteria, Likely
-from medinova_rt.users import MAX_EMAIL
 
 PLAIN = r"^(?! )[^\x00-\x1f\x7f-\x9f]+(?<! )$"
 MAX_ID = 40
 
-Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME, pattern=PLAIN)]
 WholeName = Annotated[str, Meta(min_length=1, max_length=2 * MAX_NAME + 1, pattern=PLAIN)]
-Email = Annotated[str, Meta(min_length=3, max_length=MAX_EMAIL, pattern=r"^[^@\s]+@[^@\s]+$")]
 Phone = Annotated[
     str,
     Meta(
@@ -44,8 +42,6 @@ Phone = Annotated[
     ),
 ]
 Number = Annotated[str, Meta(min_length=1, max_length=MAX_NUMBER, pattern=PLAIN, description="The clinic's own.")]
-Language = Annotated[str, Meta(pattern="^(en|es)$")]
-Zone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA, like Europe/Madrid.")]
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID, pattern="^[A-Za-z0-9-]+$")]
 
 

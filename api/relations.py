@@ -4,11 +4,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from api.call import PATIENTS, RELATIONS, STORE, Call, Instant, Reply
-from api.patients import Email, Id
+from api.call import INVITATIONS, PATIENTS, RELATIONS, STORE, Call, Instant, Reply
+from api.patients import Id
+from api.persons import Email, Name
 from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.grants import FOREVER, Grant, Kind, Scope
-from medinova_rt.ids import GrantId, PatientId, UserId
+from medinova_rt.ids import GrantId, InvitationId, PatientId, UserId
+from medinova_rt.invitations import Relation
+from medinova_rt.names import MAX_NAME
 from medinova_rt.users import Users, normal_email
 
 
@@ -32,8 +35,15 @@ class RelationList(Struct, frozen=True):
     next_cursor: None = None
 
 
+class RelationInvited(Struct, frozen=True):
+    """An invitation was mailed; the relation is there when it is accepted."""
+
+    invitation: InvitationId
+
+
 class NewRelation(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose relation: a `user`, or an `email`.
+    """Whose relation: a `user`, or an `email`, with which somebody without an account is invited,
+    as `name`.
 
     A child's `parent` or `guardian` stops when the child comes of age, if not before. `self` covers everything.
     """
@@ -42,6 +52,7 @@ class NewRelation(Struct, frozen=True, forbid_unknown_fields=True):
     scope: Annotated[list[Scope], Meta(max_length=len(Scope))] = []
     user: Id | None = None
     email: Email | None = None
+    name: Name | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None
 
@@ -60,7 +71,7 @@ async def read(call: Call[None]) -> Reply:
 
 
 async def add(call: Call[NewRelation]) -> Reply:
-    """Give somebody a relation to the patient."""
+    """Give somebody a relation to the patient. Somebody without an account is mailed an invitation (202)."""
     body, until = call.body, FOREVER if call.body.ends_at is None else call.body.ends_at
     if (body.user is None) == (body.email is None):
         raise BadInput("name a user or an e-mail address")
@@ -68,7 +79,7 @@ async def add(call: Call[NewRelation]) -> Reply:
     if body.email is not None:
         known = await Users(call.app[STORE]).by_email(normal_email(body.email))
         if known is None:
-            raise BadInput("nobody signs in with that address", "/email")
+            return await _invite(call)
         user = known.id
     assert user is not None
     made = await call.app[RELATIONS].add(
@@ -83,6 +94,20 @@ async def add(call: Call[NewRelation]) -> Reply:
     )
     where = {"Location": f"/v1/patients/{_patient(call)}/relations/{made.value.id}"}
     return Reply(await _view(call, made.value), where, etag=made.version)
+
+
+async def _invite(call: Call[NewRelation]) -> Reply:
+    body, until = call.body, FOREVER if call.body.ends_at is None else call.body.ends_at
+    assert body.email is not None
+    kind = Kind(body.kind)
+    await call.app[RELATIONS].check(_patient(call), kind, body.scope, call.now, body.starts_at, until)
+    patient = await call.app[PATIENTS].get(_patient(call))
+    name = body.name or (patient.name if kind is Kind.SELF else body.email)
+    relation = Relation(patient=patient.id, kind=kind, scope=body.scope, starts_at=body.starts_at, ends_at=until)
+    invited = await call.app[INVITATIONS].invite_to_patient(
+        call.principal, patient.clinic, body.email, name[:MAX_NAME].strip(), relation, patient.language, call.now
+    )
+    return Reply(RelationInvited(invited.id), status=202)
 
 
 async def end(call: Call[None]) -> Reply:

@@ -317,6 +317,7 @@ ROUTES: tuple[Route, ...] = (
         request=relations.NewRelation,
         response=relations.RelationView,
         status=201,
+        also={202: relations.RelationInvited},
         errors=(Conflict, LimitReached, WrongState),
         summary="Give somebody a relation to the patient",
         tag="patients",

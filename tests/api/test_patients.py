@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from api import call
-from medinova_rt import audit, documents, grants
+from medinova_rt import audit, documents, grants, invitations
 from medinova_rt.access import Person, Principal, Stranger
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, standing
@@ -365,3 +365,19 @@ async def test_a_relation_of_another_patient_is_not_found(clinics: Clinics) -> N
     for method in ("GET", "DELETE"):
         path = f"/v1/patients/{other['id']}/relations/{made['id']}"
         assert (await clinics.ask("usr-desk", method, path)).problem == (404, "not-found")
+
+
+async def test_somebody_without_an_account_is_invited(clinics: Clinics) -> None:
+    made = await clinics.patient()
+    path = f"/v1/patients/{made['id']}/relations"
+    invited = await clinics.ask("usr-desk", "POST", path, {"email": "anna@example.org", "kind": "self"})
+    assert (invited.status, list(invited.json)) == (202, ["invitation"])
+    assert (await clinics.ask("usr-desk", "GET", path)).json["items"] == []
+    stored = await clinics.store.get(invitations.COLLECTION, invited.json["invitation"])
+    assert stored is not None
+    assert stored.document["relation"]["patient"] == made["id"]
+    assert (stored.document["email"], stored.document["name"]) == ("anna@example.org", "Anna Nowak")
+    given = (await Users(clinics.store).create("ben@example.org", "Ben", "en", "UTC", NOW)).id
+    assert (await clinics.ask("usr-desk", "POST", path, {"user": given, "kind": "self"})).status == 201
+    again = await clinics.ask("usr-desk", "POST", path, {"email": "eve@example.org", "kind": "self"})
+    assert again.problem == (409, "wrong-state")  # before a letter is sent
