@@ -190,7 +190,7 @@ def _success(route: Route, known: Known) -> Json:
     answer: Json = {"description": route.summary}
     if route.response:
         answer["content"] = {"application/json": {"schema": known[route.response]}}
-    elif route.status != 204:
+    elif route.status not in (202, 204):
         kind = "object" if route.produces == "application/json" else "string"
         answer["content"] = {route.produces: {"schema": {"type": kind}}}
     names = ["RateLimit", "RateLimit-Policy"]
