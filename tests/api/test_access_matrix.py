@@ -6,6 +6,7 @@ told that they may not (`403`); to everybody else there is no such thing (`404`)
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -81,9 +82,11 @@ removeServiceAccount | administrator                        |
 
 searchPatients       | clinicians offices administrator registries | interpreter operator service-visits
 findDuplicates       | clinicians offices administrator registries | interpreter operator service-visits
-createPatient        | clinicians front-desk service service-patients | billing administrator interpreter operator service-visits service-reads
+createPatient        | clinicians front-desk service service-patients | billing administrator interpreter operator
+                     |                                      | service-visits service-reads
 readPatient          | at-bedside offices administrator registries family-of-record | clinician carer-of-visits
-changePatient        | at-bedside front-desk service service-patients family-of-record | clinician billing administrator service-reads carer-of-visits
+changePatient        | at-bedside front-desk service service-patients family-of-record | clinician billing administrator
+                     |                                      | service-reads carer-of-visits
 mergePatients        | front-desk administrator             | clinicians billing registries family
 unmergePatients      | front-desk administrator             | clinicians billing registries family
 addTreating          | front-desk administrator             | clinicians billing registries family
@@ -138,10 +141,11 @@ def everybody(names: str) -> frozenset[str]:
 
 
 def rows() -> Iterator[tuple[str, Row]]:
-    for line in TABLE.strip().splitlines():
-        if line.strip():
-            operation, may, told = (cell.strip() for cell in line.split("|"))
-            yield operation, Row(everybody(may), everybody(told) - everybody(may))
+    """A line that names no operation goes on with the one above."""
+    joined = re.sub(r"\n +\|[^|]*\|", " ", TABLE)
+    for line in filter(None, joined.splitlines()):
+        operation, may, told = (cell.strip() for cell in line.split("|"))
+        yield operation, Row(everybody(may), everybody(told) - everybody(may))
 
 
 ROWS = dict(rows())
