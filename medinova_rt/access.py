@@ -252,6 +252,8 @@ def _claims_of_user(person: Person, thing: Thing) -> Iterator[Claim]:
             yield from ((role.value, Relation.EMERGENCY, emergency) for role in member.roles)
         yield from ((role.value, Relation.CLINIC, member) for role in member.roles)
     if standing.operator and person.counts(PLATFORM):
+        if thing.clinic is not None:
+            yield "operator", Relation.CLINIC, standing.operator
         yield "operator", Relation.OTHER, standing.operator
     yield "user", Relation.OTHER, None
 
@@ -349,6 +351,7 @@ LEADING = _at(Relation.SEAT, Role.CLINICIAN) | _at(Relation.VISIT, Role.CLINICIA
 USER = _at(Relation.OWN, "user")
 HALF = _at(Relation.OWN, "half")
 OPERATOR = _at(Relation.OTHER, "operator")
+OPERATOR_OF_ANY = _at(Relation.CLINIC, "operator")  # clinic that there is
 
 DESK = _at(Relation.CLINIC, StaffRole.FRONT_DESK)
 BILLING = _at(Relation.CLINIC, StaffRole.BILLING)
@@ -394,7 +397,7 @@ TABLE: dict[Action, Grants] = {
     Action.KEYS_READ: ANYONE,
     Action.CLINIC_CREATE: OPERATOR,
     Action.CLINIC_LIST: USER,
-    Action.CLINIC_READ: STAFF | SERVICE | OPERATOR,
+    Action.CLINIC_READ: STAFF | SERVICE | OPERATOR_OF_ANY,
     Action.CLINIC_CHANGE: ADMIN,
     Action.MEMBER_LIST: STAFF - _at(Relation.CLINIC, StaffRole.INTERPRETER),
     Action.MEMBER_READ: STAFF - _at(Relation.CLINIC, StaffRole.INTERPRETER),

@@ -36,6 +36,7 @@ GRANTED = {
     "the user themselves": access.USER,
     "the user themselves, before their second factor": access.HALF,
     "an operator of the platform": access.OPERATOR,
+    "the platform's operators": access.OPERATOR_OF_ANY,
     "the clinic's staff": access.STAFF,
     "a clinician who treats the patient, or has emergency access": access.TREATING,
     "the clinic's clinicians": access.CLINICIAN,

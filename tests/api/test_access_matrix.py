@@ -56,7 +56,7 @@ GROUPS = {
 }
 
 # Of the clinic's own things, the caller's own, and what belongs to nobody.
-# operation | may | is told that they may not
+# operation | may | is told that they may not. (Nobody in town has a passkey.)
 TABLE = """
 createVisit          | service service-visits there/service | persons half service-reads service-patients
 readVisit            | service service-visits front-desk    | service-reads service-patients
@@ -66,6 +66,43 @@ readSeat             | seat-patient                         | front-desk service
 addLink              | service service-visits front-desk    | seat-patient service-reads service-patients
 revokeLink           | service service-visits front-desk    | service-reads service-patients
 exchangeLink         | anyone                               |
+
+signInWithPassword   | anyone                               |
+sendSignInCode       | anyone                               |
+signInWithCode       | anyone                               |
+signInWithLink       | anyone                               |
+proveTotp            | half                                 | persons every-service
+proveRecoveryCode    | half                                 | persons every-service
+askForPasskey        | half                                 | persons every-service
+provePasskey         | half                                 | persons every-service
+proveAgain           | persons                              | half every-service
+askForPasskeyAgain   | persons                              | half every-service
+readFactors          | persons                              | half every-service
+setPassword          | persons                              | half every-service
+beginTotp            | persons                              | half every-service
+confirmTotp          | persons                              | half every-service
+removeTotp           | persons                              | half every-service
+makePasskey          | persons                              | half every-service
+addPasskey           | persons                              | half every-service
+removePasskey        |                                      |
+renewRecoveryCodes   | persons                              | half every-service
+readMe               | persons                              | half every-service
+changeMe             | persons                              | half every-service
+
+listClinics          | persons                              | half every-service
+createClinic         | operator                             | persons half every-service
+readClinic           | staff services operator              |
+changeClinic         | administrator                        | staff services operator
+listPeople           | clinicians offices administrator     | interpreter services operator
+readMember           | clinicians offices administrator     |
+changeMember         | administrator                        | clinicians offices
+deactivateMember     | administrator                        | clinicians offices
+reactivateMember     | administrator                        | clinicians offices
+listInvitations      | administrator                        | staff services operator
+createInvitation     | administrator                        | staff services operator
+withdrawInvitation   | administrator                        |
+lookAtInvitation     | anyone                               |
+acceptInvitation     | anyone                               |
 
 signOut              | persons half                         | every-service
 listSessions         | persons                              | half every-service

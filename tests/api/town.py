@@ -17,14 +17,25 @@ from aiohttp import web
 from yarl import URL
 
 from api import call
-from medinova_rt import accounts, clinics, documents, emergency, grants, patients, users
+from medinova_rt import accounts, clinics, documents, emergency, grants, invitations, patients, users
 from medinova_rt.access import Role, Service, ServiceScope
 from medinova_rt.accounts import Account
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.config import load
 from medinova_rt.emergency import Emergency
 from medinova_rt.grants import FOREVER, Grant, Kind, Scope, StaffRole
-from medinova_rt.ids import AccountId, ClinicId, EmergencyId, GrantId, PatientId, SessionId, UserId, derived_id
+from medinova_rt.ids import (
+    AccountId,
+    ClinicId,
+    EmergencyId,
+    GrantId,
+    InvitationId,
+    PatientId,
+    SessionId,
+    UserId,
+    derived_id,
+)
+from medinova_rt.invitations import Invitation
 from medinova_rt.patients import Patient
 from medinova_rt.ports import Insert, Replace
 from medinova_rt.server import running
@@ -211,6 +222,20 @@ async def _people(town: Town) -> None:
     await town.account("service-visits", HERE, ServiceScope.VISITS)
     await town.account("service-reads", HERE, ServiceScope.PATIENTS_READ)
     await town.account("service-patients", HERE, ServiceScope.PATIENTS)
+    open_ = Invitation(
+        id=InvitationId("inv-here"),
+        clinic=HERE,
+        of="staff",
+        email="new@example.org",
+        name="New",
+        language="en",
+        roles=[StaffRole.BILLING],
+        digest="0" * 64,
+        created_at=now,
+        expires_at=now + LONG_AGO,
+    )
+    await town.insert(invitations.COLLECTION, open_)
+    town.ids |= {"invitation": open_.id, "passkey": "pas-none"}
     town.ids["account"] = derived_id("acc", "service-visits")
 
 
