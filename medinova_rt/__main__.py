@@ -3,11 +3,14 @@
 medinova serve           serve, with the settings in MEDINOVA_*; JSON lines on stderr
 medinova demo [--https]  serve with a demo clinic and a visit to try out, and print the links
 medinova outbox          print the letters of a server that has no mail server, the newest last
+medinova user …          add somebody, such as the first administrator; list; set a password
+medinova clinic …        add a clinic; list
 """
 
 import argparse
 import asyncio
 import gc
+import getpass
 import io
 import os
 import signal
@@ -22,17 +25,23 @@ import segno
 from aiohttp import web
 
 from api import call
-from medinova_rt import clinics, config, server
+from medinova_rt import clinics, config, demo, server
 from medinova_rt.access import Role, Service
 from medinova_rt.adapters import outbox_notifier
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.config import SettingError, Settings
-from medinova_rt.errors import Unavailable
-from medinova_rt.operations import telemetry
+from medinova_rt.demo import Login
+from medinova_rt.errors import BadInput, DomainError, Unavailable
+from medinova_rt.grants import StaffRole
+from medinova_rt.operations import people, telemetry
 from medinova_rt.operations.addresses import machine_addresses, outward_address
 from medinova_rt.operations.certificate import self_signed
+from medinova_rt.operations.keys import kept_key
+from medinova_rt.operations.people import Office
 from medinova_rt.server import CannotStart
+from medinova_rt.texts import LANGUAGES
+from medinova_rt.zones import DEFAULT_ZONE
 
 DEMO_SEATS = (
     (Role.CLINICIAN, "Dr. Amira Haddad"),
@@ -53,6 +62,8 @@ def main() -> int:
             return _run(settings, level, _show_demo)
         if arguments.command == "outbox":
             return asyncio.run(_show_outbox(settings))
+        if arguments.command in ("user", "clinic"):
+            return asyncio.run(_in_office(settings, arguments))
         return _run(settings, settings.log_level, _nothing)
     except (SettingError, CannotStart) as error:
         print(f"medinova cannot start: {error}", file=sys.stderr)
@@ -70,7 +81,60 @@ def _parser() -> argparse.ArgumentParser:
         "--https", action="store_true", help="on the local network, with a certificate of our own, for phones"
     )
     commands.add_parser("outbox", help="print the letters of a server that has no mail server, the newest last")
+    _add_people(commands)
     return parser
+
+
+def _add_people(commands: Any) -> None:
+    user = commands.add_parser("user", help="people, on the data folder: beside a running server or before its start")
+    acts = user.add_subparsers(dest="act", required=True, metavar="ACT")
+    add = acts.add_parser("add", help="let somebody sign in, with a password that is printed once")
+    add.add_argument("email")
+    add.add_argument("--name", required=True)
+    add.add_argument("--clinic", help="the id of a clinic to work at, with --role")
+    add.add_argument("--role", action="append", default=[], type=StaffRole, choices=list(StaffRole), dest="roles")
+    add.add_argument("--operator", action="store_true", help="operate the platform: make clinics, see counters")
+    acts.add_parser("list", help="print everybody, and what they are")
+    password = acts.add_parser("password", help="set somebody's password: the one typed, or one that is printed once")
+    password.add_argument("email")
+    clinic = commands.add_parser("clinic", help="clinics, on the data folder")
+    acts = clinic.add_subparsers(dest="act", required=True, metavar="ACT")
+    add = acts.add_parser("add", help="make a clinic")
+    add.add_argument("name")
+    add.add_argument("--zone", default=DEFAULT_ZONE, help="IANA, like Europe/Madrid")
+    add.add_argument("--language", default=LANGUAGES[0], choices=LANGUAGES)
+    acts.add_parser("list", help="print every clinic")
+
+
+async def _in_office(settings: Settings, asked: argparse.Namespace) -> int:
+    """Do what `medinova user …` or `medinova clinic …` says, and print what came of it."""
+    try:
+        async with server.office(settings) as office:
+            lines = await _act(office, asked)
+    except DomainError as error:
+        print(f"medinova {asked.command} {asked.act}: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+async def _act(office: Office, asked: argparse.Namespace) -> list[str]:
+    match asked.command, asked.act:
+        case "user", "add":
+            if bool(asked.clinic) != bool(asked.roles):
+                raise BadInput("--clinic and --role go together")
+            return await people.add_user(
+                office, asked.email, asked.name, asked.clinic, asked.roles, operator=asked.operator
+            )
+        case "user", "password":
+            typed = getpass.getpass("New password (none: one is made up): ") if sys.stdin.isatty() else ""
+            return await people.set_password(office, asked.email, typed or None)
+        case "user", _:
+            return await people.list_users(office)
+        case "clinic", "add":
+            return await people.add_clinic(office, asked.name, asked.zone, asked.language)
+        case _:
+            return await people.list_clinics(office)
 
 
 Greeting = Callable[[web.Application], Coroutine[Any, Any, None]]
@@ -130,17 +194,19 @@ def _for_network(settings: Settings) -> Settings:
 
 
 async def _show_demo(app: web.Application) -> None:
-    """Make a visit to try out, and say what to do with it."""
+    """Make a visit and a clinic's people to try out, and say what to do with them."""
     settings, now = app[call.SETTINGS], app[call.CLOCK]()
     visit = await app[call.VISITS].create(Service(clinics.DEMO.id), DEMO_SEATS, now)
     links = {}
     for seat in visit.seats:
         link = seat.links[0]
         links[seat.role] = settings.link_url(app[call.LINKS].make_token(visit.id, seat.id, link.id, link.expires_at))
-    print(_greeting(app, links), flush=True)
+    key = kept_key(Path(settings.data) / "demo.key")
+    logins = await demo.seed(app[call.STORE], app[call.IDENTITY], app[server.LOOKUPS], key, now)
+    print(_greeting(app, links, logins), flush=True)
 
 
-def _greeting(app: web.Application, links: dict[Role, str]) -> str:
+def _greeting(app: web.Application, links: dict[Role, str], logins: list[Login]) -> str:
     settings, health = app[call.SETTINGS], app[call.HEALTH]
     key = "MEDINOVA_SERVICE_KEY" if settings.service_key else Path(settings.data) / "service.key"
     lines = [
@@ -156,6 +222,9 @@ def _greeting(app: web.Application, links: dict[Role, str]) -> str:
         f"  Carer\n{links[Role.CARER]}\n",
         f"  Interpreter\n{links[Role.INTERPRETER]}\n",
     ]
+    lines += [f"  Or sign in at {settings.public_url}/sign-in, as one of these people of the demo clinic:", ""]
+    lines += [f"  {each.role:<14} {each.email:<28} {each.password}" for each in logins]
+    lines += [""]
     if not settings.is_local:
         lines += ["  Scan to be the patient on a phone in the same network:", "", _qr_code(links[Role.PATIENT])]
     if settings.is_https:

@@ -51,7 +51,7 @@ from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.adapters.watched_store import WatchedStore
 from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import ADULTHOOD_JOB, Clinics
-from medinova_rt.config import Settings
+from medinova_rt.config import DEFAULT_PORT, Settings
 from medinova_rt.entrance import Entrance
 from medinova_rt.errors import Unavailable
 from medinova_rt.factors import OwnFactors
@@ -66,6 +66,7 @@ from medinova_rt.operations.addresses import MediaAddresses, media_addresses
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.keys import kept_key
 from medinova_rt.operations.listening import listen
+from medinova_rt.operations.people import Office
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.patients import Patients
 from medinova_rt.register import Register
@@ -116,6 +117,7 @@ PLANE = web.AppKey("plane", MediaPlane)
 ENGINE = web.AppKey("engine", Engine)
 HUB = web.AppKey("hub", Hub)
 MAIL = web.AppKey("mail", Mail)
+LOOKUPS = web.AppKey("lookups", Lookups)
 EMBEDDED = web.AppKey("embedded", EmbeddedIdentity)
 SWEEPS = web.AppKey("sweeps", Sweeps)
 NOTIFIER = web.AppKey[SmtpNotifier | OutboxNotifier]("notifier")
@@ -145,6 +147,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     hub = Hub(store, links, held, plane, counters, utc_now)
 
     app = routes.make_app(settings)
+    app[LOOKUPS] = index
     app[call.SETTINGS] = settings
     app[call.SERVICE_KEY] = settings.service_key or _key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
@@ -235,6 +238,28 @@ async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[
             log.info("stopping")
             await _stop(runner, app)
             log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def office(settings: Settings) -> AsyncIterator[Office]:
+    """The data folder without a server, to put people in: also beside one that runs. Raises CannotStart."""
+    data = Path(settings.data)
+    _keep_folder(data)
+    secret = (settings.secret or _key(data / "secret.key")).encode()
+    store = SqliteStore(data / DATABASE, FINDS)
+    url = settings.on_port(settings.listen_port or DEFAULT_PORT).public_url  # of no account here: that of passkeys
+    identity = EmbeddedIdentity(store, Users(store), secret, url, Argon2Hashing())
+    try:
+        await store.open()
+    except Unavailable as error:
+        raise CannotStart(f"MEDINOVA_DATA: {DATABASE} cannot be opened.") from error
+    try:
+        await identity.open()
+        await Clinics(store).ensure(clinics.DEMO)
+        yield Office(store, identity, utc_now())
+    finally:
+        await identity.close()
+        await store.close()
 
 
 async def _stop(runner: web.AppRunner, app: web.Application) -> None:
