@@ -23,7 +23,8 @@ Document = dict[str, Any]
 Token = NewType("Token", str)  # opaque; equal tokens mean the same version of the same document
 
 MAX_DOCUMENT_BYTES = 1 << 20
-MAX_TRANSACT_WRITES = 100
+MAX_TRANSACT_WRITES = 100  # of whoever writes; a rider (medinova_rt/riders.py) finds room beside them
+MAX_RIDERS = 1
 MAX_PAGE = 500
 
 

@@ -6,7 +6,7 @@ rider of the present request (a context variable) to the first transact that suc
 answer. Where the rider's precondition fails, somebody else has taken the request over, and the act fails with it, as a
 Conflict.
 
-A transact that a rider joins holds one write less than `MAX_TRANSACT_WRITES`.
+A store takes `MAX_RIDERS` writes more than whoever writes may ask for, so that a full transact has room for it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
 
-from medinova_rt.ports import Find, Page, Replace, Store, Stored, Token, Write
+from medinova_rt.ports import MAX_TRANSACT_WRITES, Find, Page, Replace, Store, Stored, Token, Write
 
 
 class _State(Enum):
@@ -84,5 +84,7 @@ class RidingStore:
         return await self._store.find(find, equal, at_least=at_least, below=below, limit=limit, cursor=cursor)
 
     async def transact(self, writes: Sequence[Write]) -> list[Token]:
+        if len(writes) > MAX_TRANSACT_WRITES:
+            raise RuntimeError("a transact has too many writes")
         rider = _RIDER.get()
         return await (self._store.transact(writes) if rider is None else rider.join(self._store, writes))

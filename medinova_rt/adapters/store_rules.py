@@ -17,6 +17,7 @@ from medinova_rt.errors import BadInput, Conflict, LimitReached
 from medinova_rt.ports import (
     MAX_DOCUMENT_BYTES,
     MAX_PAGE,
+    MAX_RIDERS,
     MAX_TRANSACT_WRITES,
     Delete,
     Document,
@@ -68,7 +69,7 @@ class Rules:
 
         Raises LimitReached, BadInput, RuntimeError, and Conflict for a token that cannot be one.
         """
-        if len(writes) > MAX_TRANSACT_WRITES:
+        if len(writes) > MAX_TRANSACT_WRITES + MAX_RIDERS:
             raise RuntimeError("a transact has too many writes")
         if len({(write.collection, write.id) for write in writes}) < len(writes):
             raise RuntimeError("a transact writes a document twice")

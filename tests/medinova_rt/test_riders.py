@@ -7,7 +7,7 @@ import pytest
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.errors import Conflict
-from medinova_rt.ports import Insert, Replace
+from medinova_rt.ports import MAX_TRANSACT_WRITES, Insert, Replace
 from medinova_rt.riders import Rider, RidingStore
 
 
@@ -45,6 +45,15 @@ async def test_it_rides_in_the_first_transact_and_only_there(store: RidingStore,
     mark = await store.get("things", "mark")
     assert mark is not None
     assert (rider.has_arrived, rider.token, mark.version) == (True, mark.token, 2)
+
+
+async def test_a_full_transact_has_room_for_it_and_no_more(store: RidingStore, rider: Rider) -> None:
+    full = [write(f"w{n}") for n in range(MAX_TRANSACT_WRITES)]
+    with pytest.raises(RuntimeError):
+        await store.transact([*full, write("one-more")])
+    with rider.waiting():
+        assert len(await store.transact(full)) == MAX_TRANSACT_WRITES
+    assert await is_done(store)
 
 
 async def test_what_fails_leaves_it_waiting(store: RidingStore, rider: Rider) -> None:
