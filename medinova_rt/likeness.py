@@ -19,7 +19,7 @@ from datetime import date
 from enum import StrEnum
 
 from medinova_rt.lookups import Kind, Term
-from medinova_rt.spelling import is_same, is_similar, slips, words
+from medinova_rt.spelling import is_similar, slips, words
 
 LIKELY = 60
 MOST = 100
@@ -82,11 +82,10 @@ def score(found: frozenset[Reason]) -> int:
 def _names(one: Traits, other: Traits) -> Reason | None:
     straight = ((one.given, other.given), (one.family, other.family))
     crossed = ((one.given, other.family), (one.family, other.given))
-    for reason, is_like in ((Reason.NAME, is_same), (Reason.SIMILAR_NAME, is_similar)):
-        if any(all(is_like(*pair) for pair in pairs) for pairs in (straight, crossed)):
-            return reason
     if sorted(words(f"{one.given} {one.family}")) == sorted(words(f"{other.given} {other.family}")):
-        return Reason.NAME  # parted elsewhere
+        return Reason.NAME  # the same, or parted elsewhere
+    if any(all(is_similar(*pair) for pair in pairs) for pairs in (straight, crossed)):
+        return Reason.SIMILAR_NAME
     return Reason.ONE_NAME if any(is_similar(*pair) for pair in straight) else None
 
 

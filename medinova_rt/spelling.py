@@ -43,10 +43,6 @@ def begins(said: str, name: str) -> bool:
     )
 
 
-def is_same(one: str, other: str) -> bool:
-    return words(one) == words(other) != []
-
-
 def is_similar(one: str, other: str) -> bool:
     """Whether they are the same but for a slip or two, or one leaves out what the other has (a second name)."""
     here, there = words(one), words(other)
