@@ -72,6 +72,7 @@ class SqliteStore:
         self._asking = threading.Lock()  # guards the next two
         self._asked: deque[_Asked] = deque()
         self._reading = 0  # threads
+        self._waking = False  # soon
         self._pending_reads = 0
         self._closing = True  # until open
         self._connections: list[sqlite3.Connection] = []
@@ -140,14 +141,28 @@ class SqliteStore:
             self._counts["reads"] += 1
 
     def _ask(self, read: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
+        """Threads are woken once the loop has done what else is ready, for all that asks for something meanwhile."""
         asked = _Asked(read, self._loop.create_future())
         with self._asking:
             self._asked.append(asked)
-            is_needed = self._reading < READERS and len(self._asked) > self._reading * MAX_READ_GROUP
-            self._reading += is_needed
-        if is_needed:
-            self._pool.submit(self._read_groups)
+        self._wake_soon()
         return asked.answer
+
+    def _wake_soon(self) -> None:
+        if not self._waking:
+            self._waking = True
+            self._loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._waking = False
+        with self._asking:
+            wanted = min(READERS, -(-len(self._asked) // MAX_READ_GROUP)) - self._reading
+            self._reading += max(0, wanted)
+        for _ in range(wanted):
+            self._pool.submit(self._read_groups)
+        with self._gate:
+            if self._pending:
+                self._gate.notify()
 
     def _read_groups(self) -> None:
         """Read until nothing waits. Whatever a read raises is its caller's."""
@@ -180,7 +195,7 @@ class SqliteStore:
                 raise Unavailable("the store is closed" if self._closing else "the store has too much to write")
             self._pending.append(_Pending(writes, bodies, size, answer))
             self._pending_bytes += size
-            self._gate.notify()
+        self._wake_soon()
         return await answer
 
     def _write_groups(self) -> None:
