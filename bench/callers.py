@@ -8,19 +8,19 @@ LARGEST = 65_536  # bytes of an answer's head
 
 
 class Caller:
-    """One connection: asks and reads the whole answer before it asks again."""
+    """One connection to each port that is asked; reads the whole answer before it asks again."""
 
     def __init__(self, address: str, token: str) -> None:
         self._address, self._token = address, token
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._streams: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
 
     async def get(self, port: int, path: str) -> int:
         """Return the status."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(
+        if port not in self._streams:
+            self._streams[port] = await asyncio.open_connection(
                 "127.0.0.1", port, local_addr=(self._address, 0), limit=LARGEST
             )
-        reader, writer = self._streams
+        reader, writer = self._streams[port]
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n"
             f"Authorization: Bearer {self._token}\r\n\r\n".encode()
@@ -31,9 +31,9 @@ class Caller:
         return int(head.split(b" ", 2)[1])
 
     def close(self) -> None:
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        for _, writer in self._streams.values():
+            writer.close()
+        self._streams.clear()
 
 
 class Callers:
@@ -56,7 +56,8 @@ class Callers:
             nonlocal failed
             for turn in turns:
                 number = turn % len(self._callers)
-                failed += await self._callers[number].get(port, paths[number % len(paths)]) != 200
+                status = await self._callers[number].get(port, paths[number % len(paths)])
+                failed += status != 200
 
         async with asyncio.TaskGroup() as group:
             for _ in itertools.repeat(None, at_once):
