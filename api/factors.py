@@ -110,7 +110,7 @@ async def set_password(call: Call[PasswordChange]) -> web.Response:
     """Set or change the password. All other sessions end, and a letter tells of it."""
     person, browser = _person(call), browser_of(call)
     if call.body.current is not None:
-        await call.app[SIGN_IN].prove(person, Password(call.body.current), browser, call.now)
+        await call.app[SIGN_IN].check(person, Password(call.body.current), call.now)
     secret = await call.app[FACTORS].set_password(person, call.body.password, browser.device, call.now)
     return _renewed(call, secret)
 

@@ -4,6 +4,9 @@ What is secret is in the store only as far as it must be: passwords as argon2id;
 are short, under a MAC whose key is not in the store, so that reading the store is not enough to guess them; links as
 the ids of their documents. The secret of an authenticator app has to be had in the clear.
 
+A proof holds for the credentials that it was checked against: its writes fail where they were changed meanwhile, so a
+sign-in under way while a password is replaced is tried again, and finds the new one.
+
 Every try of a mailed code is written down before it is compared: a thousand tries at once are five as well. An address
 that nobody has gets a code, too, which nobody is sent, so that asking for one and trying one take the same way.
 """
@@ -132,16 +135,10 @@ class EmbeddedIdentity:
         password = passwords.normal(claim.password)[: passwords.MAXIMUM + 1]
         if not await self._hashing.verify(known, password) or who is None or found is None or known is None:
             return None
+        after = found.value
         if self._hashing.is_outdated(known):
-            await self._hash_anew(found, password)
-        return Proven(who.id, strong=False)
-
-    async def _hash_anew(self, found: Held[Credentials], password: str) -> None:
-        after = replace(found.value, password=await self._hashing.make(password))
-        try:
-            await self._store.transact([putting(found, after)])
-        except Conflict:
-            pass  # next time, then
+            after = replace(after, password=await self._hashing.make(password))
+        return Proven(who.id, strong=False, along=(putting(found, after),))
 
     async def _by_code(self, claim: EmailCode, now: datetime) -> Proven | None:
         code = "".join(claim.code.split())
@@ -160,7 +157,7 @@ class EmbeddedIdentity:
             fits = hmac.compare_digest(tried.value, self._digest("code", claim.email, code))
             if not fits or who is None or who.id != tried.user:
                 return None
-            spent: list[Write] = [deleting(Held(tried, found.version + 1, token))]
+            spent: list[Write] = [deleting(Held(tried, found.version + 1, token)), *await self._as_they_are(who.id)]
             if link := await self._challenges.held(tried.other, now):
                 spent.append(deleting(link))
             return Proven(who.id, strong=False, along=tuple(spent))
@@ -173,11 +170,16 @@ class EmbeddedIdentity:
         who = await self._named("", found.value.user)
         if who is None or id_of("code", who.email) != found.value.other:
             return None  # it went to an address that is no longer theirs
-        spent: list[Write] = [deleting(found)]
+        spent: list[Write] = [deleting(found), *await self._as_they_are(who.id)]
         code = await self._challenges.held(found.value.other, now)
         if code and code.value.other == found.value.id:
             spent.append(deleting(code))
         return Proven(who.id, strong=False, along=tuple(spent))
+
+    async def _as_they_are(self, user: UserId) -> list[Write]:
+        """What fails where the user's password or factors are changed before the proof is taken."""
+        found = await held(self._store, user)
+        return [] if found is None else [putting(found, found.value)]
 
     async def _by_second(
         self, claim: Totp | RecoveryCode | Passkey, now: datetime, user: UserId, session: SessionId | None

@@ -184,3 +184,12 @@ async def test_a_hospital_signs_in_behind_one_address(door: Door) -> None:
         some = people[start : start + 50]
         answers = await asyncio.gather(*(Browser(door).sign_in(email=email) for email in some))
         assert {answer.status for answer in answers} == {200}
+
+
+async def test_a_new_password_that_is_none_leaves_the_session_as_it_was(door: Door) -> None:
+    await user(door)
+    browser = Browser(door)
+    await browser.sign_in()
+    refused = await browser.ask("PUT", "/v1/me/password", {"password": "short", "current": PASSWORD})
+    assert refused.problem == (400, "bad-input")
+    assert (await browser.ask("GET", "/v1/me/factors")).status == 200

@@ -373,3 +373,40 @@ async def test_what_is_over_is_swept_up(door: Rig) -> None:
     for sweep in (door.identity.sweep, *door.sign_in.sweeps):
         await sweep(door.now)
     assert [bool((await door.store.find(find)).rows) for find in finds] == [False] * 3
+
+
+async def test_a_password_replaced_while_the_old_one_is_looked_at_opens_nothing(door: Rig) -> None:
+    user = await door.user()
+    owner = await door.person(await door.sign_in.first(Password(PASSWORD, user.email), HOME, door.now))
+    looked, done = _halted(door)
+    thief = asyncio.create_task(door.sign_in.first(Password(PASSWORD, user.email), ELSEWHERE, door.now))
+    await looked.wait()
+    await door.factors.set_password(owner, "seven yellow birds", None, door.now)
+    done.set()
+    with pytest.raises(NotAuthenticated):
+        await thief
+    assert [each.id for each in await door.sessions.of_user(user.id)] == [owner.session]
+
+
+async def test_a_second_factor_set_up_while_a_password_is_looked_at_is_asked_for(door: Rig) -> None:
+    user = await door.user()
+    owner = await door.person(await door.sign_in.first(Password(PASSWORD, user.email), HOME, door.now))
+    looked, done = _halted(door)
+    other = asyncio.create_task(door.sign_in.first(Password(PASSWORD, user.email), ELSEWHERE, door.now))
+    await looked.wait()
+    await door.with_app(owner)
+    done.set()
+    assert (await other).state == "second-factor"
+
+
+def _halted(door: Rig) -> tuple[asyncio.Event, asyncio.Event]:
+    """Stop each sign-in after its proof until the second event is set; the first says that one has got there."""
+    looked, done, letting_in = asyncio.Event(), asyncio.Event(), door.sign_in._letting_in
+
+    async def wait(*given: Any, **more: Any) -> Any:
+        looked.set()
+        await done.wait()
+        return await letting_in(*given, **more)
+
+    door.sign_in._letting_in = wait  # type: ignore[method-assign]
+    return looked, done

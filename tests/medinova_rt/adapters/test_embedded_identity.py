@@ -52,7 +52,8 @@ async def test_a_password_hashed_with_other_parameters_is_hashed_anew_at_the_nex
     before = await held(door.store, user.id)
     stronger = EmbeddedIdentity(door.store, door.users, b"s" * 32, URL, Argon2Hashing(memory_kib=16, passes=1))
     await stronger.open()
-    assert (await stronger.prove(Password(PASSWORD, EMAIL), door.now)).user == user.id
+    proven = await stronger.prove(Password(PASSWORD, EMAIL), door.now)
+    await door.store.transact(proven.along)
     after = await held(door.store, user.id)
     assert before is not None
     assert after is not None
