@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 
 from tests.e2e.browsers import Browsers, Camera, ChromiumPage
+from tests.e2e.door import Door
+from tests.e2e.door_tour import door_tour
 from tests.e2e.people import People
 from tests.e2e.pictures import FRAMES_PER_S
 from tests.e2e.server import Server
@@ -82,8 +84,22 @@ async def main() -> None:
                 await person.page.page.wait_for_function(PICTURES)
                 await person.page.page.screenshot(path=FOLDER / f"{state}-{name}.png", animations="disabled")
             await people.leave()
-        await browsers.close()
         await server.stop()
+        await _door(Path(folder), browsers)
+        await browsers.close()
+
+
+async def _door(folder: Path, browsers: Browsers) -> None:
+    """Sign-in, people, patients and records, of the demo clinic."""
+    (folder / "door").mkdir()
+    door = Door(folder / "door")
+    await door.start()
+    for name, size, family in (("phone", PHONE, "Osgood"), ("desktop", DESKTOP, "Whitlock")):
+        people = People(browsers)
+        async for state, visitor in door_tour(door, people, size, family):
+            await visitor.chromium.screenshot(path=FOLDER / f"{state}-{name}.png", animations="disabled")
+        await people.leave()
+    await door.stop()
 
 
 if __name__ == "__main__":

@@ -113,14 +113,19 @@ function watch() {
 /** @param {number} seconds */
 function warn(seconds) {
   const left = element('p', {}, fill(texts.idle.text, { seconds }));
-  const stay = element('button', { type: 'button', class: 'button', 'data-test': 'stay', onclick: () => dialog.close() }, texts.idle.stay);
+  let asked = false;
+  const renew = () => {
+    asked = true; // its answer is use, which closes this; while there is none, it stays
+    void api.get('/v1/me').catch(() => void (left.textContent = texts.problems.offline));
+  };
+  const stay = element('button', { type: 'button', class: 'button', 'data-test': 'stay', onclick: renew }, texts.idle.stay);
   const leave = element('button', { type: 'button', class: 'button quiet', onclick: () => void signOut() }, texts.header.signOut);
   const dialog = openDialog({ name: 'idle', title: texts.idle.title, close: texts.idle.stay }, left, element('div', { class: 'actions' }, stay, leave));
   const until = Date.now() + seconds * 1000;
   const counting = setInterval(() => void (left.textContent = fill(texts.idle.text, { seconds: Math.max(0, Math.ceil((until - Date.now()) / 1000)) })), 1000);
   dialog.addEventListener('close', () => {
     clearInterval(counting);
-    if (Date.now() < until && me) void api.get('/v1/me').catch(() => undefined); // its answer is use, and shown as such
+    if (!asked && Date.now() < until && me) renew();
   });
   return dialog;
 }

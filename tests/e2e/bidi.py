@@ -31,7 +31,9 @@ PREFERENCES = {
     "dom.security.https_first": False,
     "ui.prefersReducedMotion": 1,
 }
-KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Space": " ", "Escape": "\ue00c"}
+KEYS = {
+    "Tab": "\ue004", "Enter": "\ue007", "Space": " ", "Escape": "\ue00c", "Control": "\ue009", "Delete": "\ue017",
+}  # fmt: skip
 
 SEEN = "e => { e.scrollIntoView({block: 'center'}); return e.checkVisibility() && !e.disabled; }"
 
@@ -168,8 +170,10 @@ class FirefoxPage:
         await self._act("key", *({"type": way, "value": key} for key in text for way in ("keyDown", "keyUp")))
 
     async def press(self, key: str) -> None:
-        value = KEYS.get(key, key)
-        await self._act("key", {"type": "keyDown", "value": value}, {"type": "keyUp", "value": value})
+        chord = key.split("+") if len(key) > 1 else [key]
+        values = [KEYS.get(each, each) for each in chord]
+        down = [{"type": "keyDown", "value": value} for value in values]
+        await self._act("key", *down, *({"type": "keyUp", "value": value} for value in reversed(values)))
 
     async def _act(self, device: str, *actions: dict[str, Any]) -> None:
         source = {"type": device, "id": device, "actions": list(actions)}

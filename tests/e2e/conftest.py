@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.browsers import Browsers
+from tests.e2e.door import Door
 from tests.e2e.people import People
 from tests.e2e.server import Server
 
@@ -44,6 +45,16 @@ async def server(shared_server: Server) -> AsyncIterator[Server]:
     before = len(shared_server.complaints())
     yield shared_server
     assert shared_server.complaints()[before:] == []
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
+    """A server with the demo clinic, which makes itself heard by nothing that its tests do."""
+    door = Door(tmp_path_factory.mktemp("door"))
+    await door.start()
+    yield door
+    await door.stop()
+    assert door.complaints() == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,4 +1,4 @@
-"""At the door: the demo clinic and its people, their letters, a passkey that is always at hand, and somebody else's site."""
+"""At the door: the demo clinic and its people, their letters, a passkey always at hand, and somebody else's site."""
 
 import asyncio
 import os
@@ -6,21 +6,47 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import playwright.async_api as playwright
 from aiohttp import web
 
+from medinova_rt.demo import PEOPLE, Somebody
 from tests.e2e.browsers import ChromiumPage
 from tests.e2e.keyboard import Keyboard
 from tests.e2e.people import Person
 from tests.e2e.polling import until
-from tests.e2e.server import Server
+from tests.e2e.server import START_S, Server
+
+ROLES = ("administrator", "clinician", "front desk", "patient")
+ADMINISTRATOR, CLINICIAN, FRONT_DESK, PATIENT = (next(each for each in PEOPLE if each.role == role) for role in ROLES)
+
+
+class Door(Server):
+    """A server with the demo clinic."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data, "demo", LOG_LEVEL="info")
+
+    async def start(self) -> None:
+        await super().start()
+
+        async def has_greeted() -> bool:
+            return "Ctrl-C" in self.printed.read_text()
+
+        await until(has_greeted, "the demo is made and its sign-ins are printed", START_S)
+
+    def password(self, who: Somebody) -> str:
+        """As it is printed at the start."""
+        found = re.search(rf"{re.escape(who.email)}\s+(\S+)", self.printed.read_text())
+        assert found, f"no sign-in of {who.email} is printed"
+        return found[1]
 
 
 class Visitor(Keyboard):
     """Somebody before a browser of their own, without a mouse."""
 
-    def __init__(self, server: Server, person: Person) -> None:
+    def __init__(self, server: Door, person: Person) -> None:
         super().__init__(person.page)
         self.server, self.person = server, person
 
@@ -39,9 +65,9 @@ class Visitor(Keyboard):
         await self.page.press("Enter")
         await self.sees("Welcome back")
 
-    async def sign_in(self, email: str, password: str) -> None:
-        await self.begin(email)
-        await self.type("Password", password)
+    async def sign_in(self, who: Somebody) -> None:
+        await self.begin(who.email)
+        await self.type("Password", self.server.password(who))
         await self.page.press("Enter")
         await self.sees("Hello, ")
 
@@ -109,5 +135,7 @@ async def elsewhere(content: str) -> AsyncIterator[str]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0][:2]
-    yield f"http://{host}:{port}/"
-    await runner.cleanup()
+    try:
+        yield f"http://{host}:{port}/"
+    finally:
+        await runner.cleanup()

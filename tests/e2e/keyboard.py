@@ -1,5 +1,10 @@
 """A person who has no mouse: goes to what is called so by Tab, presses, types, chooses."""
 
+from typing import Any
+
+from playwright.async_api import Error as PlaywrightError
+
+from tests.e2e.bidi import BidiError
 from tests.e2e.browsers import Page
 from tests.e2e.polling import until
 
@@ -12,7 +17,6 @@ FOCUSED = """() => {
     const legend = ['checkbox', 'radio'].includes(at.type) ? label.split('\\n')[0] : label;
     return (at.getAttribute('aria-label') ?? (legend || at.innerText.split('\\n')[0])).trim();
 }"""
-VALUE = "() => document.activeElement.value"
 SELECTED = "() => document.activeElement.selectedOptions?.[0]?.text"
 SHOWN = "() => document.body.innerText"
 
@@ -21,24 +25,31 @@ class Keyboard:
     def __init__(self, page: Page) -> None:
         self.page = page
 
+    async def ask(self, function: str) -> Any:
+        """Call a function in the page; None while the page gives way to another."""
+        try:
+            return await self.page.evaluate(function)
+        except (PlaywrightError, BidiError):
+            return None
+
     async def sees(self, *texts: str, within_s: float = 15) -> None:
         for text in texts:
             shown = ""
 
             async def is_shown(text: str = text) -> bool:
                 nonlocal shown
-                shown = await self.page.evaluate(SHOWN)
+                shown = await self.ask(SHOWN) or ""
                 return text in shown
 
             try:
                 await until(is_shown, f"“{text}” is shown", within_s)
             except AssertionError as error:
-                error.add_note(f"The page reads: {shown}")
+                error.add_note(f"The page reads: {shown[:500]} … {shown[-500:]}")  # zones in between
                 raise
 
     async def sees_no(self, text: str) -> None:
         async def is_gone() -> bool:
-            return text not in await self.page.evaluate(SHOWN)
+            return text not in (await self.ask(SHOWN) or text)
 
         await until(is_gone, f"“{text}” is not shown")
 
@@ -49,7 +60,7 @@ class Keyboard:
         async def reached() -> bool:
             passed.clear()
             for _ in range(MOST_TABS):
-                passed.append(await self.page.evaluate(FOCUSED))
+                passed.append(await self.ask(FOCUSED) or "")
                 if passed[-1] == name:
                     return True
                 if len(passed) > 3 and passed[-3:] == passed[:3]:
@@ -94,6 +105,6 @@ class Keyboard:
         await self.write(option)
 
         async def chosen() -> bool:
-            return str(await self.page.evaluate(SELECTED)).startswith(option)
+            return str(await self.ask(SELECTED)).startswith(option)
 
         await until(chosen, f"“{option}” is chosen")

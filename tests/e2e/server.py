@@ -42,8 +42,9 @@ class Server:
 
     url = ""
 
-    def __init__(self, data: Path, **settings: str) -> None:
-        self.log = data / "server.log"
+    def __init__(self, data: Path, command: str = "serve", **settings: str) -> None:
+        self.log, self.printed = data / "server.log", data / "printed.txt"
+        self._command = command
         self._settings = {
             "DATA": str(data),
             "LISTEN_PORT": "0",
@@ -60,11 +61,11 @@ class Server:
 
     async def start(self) -> None:
         began = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self.printed.open("wb") as printed:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-W", "error", "-m", "medinova_rt", "serve"),
+                *(sys.executable, "-W", "error", "-m", "medinova_rt", self._command),
                 env={**os.environ, **self.environment},
-                stdout=log,
+                stdout=printed,
                 stderr=log,
             )
 
