@@ -8,13 +8,15 @@ are read). Whether the session was revoked is looked up for every request, as th
 `access.request`: µs of CPU of the server's process for a whole request over HTTP: reading a patient's record, one's own
 profile, and a bare aiohttp handler that answers as much as the latter, in turns: 1,000 connections, each from an
 address of its own, 50 requests under way. `access.ratio`: to the bare handler. `access.refused`: answers that were not
-200; the limits are those of every server.
+200; limits and log are those of every server.
 """
 
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -35,6 +37,7 @@ from medinova_rt.access import Action
 from medinova_rt.clinics import Clinic
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, GrantId, PatientId, new_id
+from medinova_rt.operations import telemetry
 from medinova_rt.patients import Patient
 from medinova_rt.ports import Insert
 from medinova_rt.sessions import Sessions, Stage
@@ -119,6 +122,8 @@ class Door:
 
 
 def _serve(pipe: Connection) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # where the log goes: to write it is part of it
+    telemetry.configure("info")
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(pipe, Path(folder)))
 
