@@ -77,6 +77,10 @@ class Town:
     users: dict[str, UserId] = field(default_factory=dict)
     sessions: dict[str, SessionId] = field(default_factory=dict)
 
+    @property
+    def url(self) -> str:
+        return self.app[call.SETTINGS].public_url
+
     async def ask(self, who: str, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> Answer:
         url = URL(self.app[call.SETTINGS].public_url + path, encoded=True)
         said = {**self.people[who], **(headers or {})}
