@@ -287,7 +287,7 @@ class Invitations:
     async def _tie(self, invitation: Invitation, user: User, now: datetime) -> list[Write]:
         relation = invitation.relation
         if relation is None:
-            return await self._members.joining(invitation.clinic, user.id, invitation.roles, now)
+            return await self._members.joining(invitation.clinic, user.id, invitation.roles, now, invitation.created_at)
         return await self._relations.giving(
             relation.patient,
             user.id,
@@ -296,6 +296,7 @@ class Invitations:
             now,
             starts_at=relation.starts_at,
             ends_at=relation.ends_at,
+            invited_at=invitation.created_at,
         )
 
     async def _new(

@@ -110,13 +110,23 @@ class Members:
         kept = [Held(grants.read(row), row.version, row.token) for row in page.rows]
         return list(await asyncio.gather(*(self._member(each) for each in kept))), page.cursor
 
-    async def joining(self, clinic: ClinicId, user: UserId, roles: Sequence[StaffRole], now: datetime) -> list[Write]:
+    async def joining(
+        self,
+        clinic: ClinicId,
+        user: UserId,
+        roles: Sequence[StaffRole],
+        now: datetime,
+        invited_at: datetime | None = None,
+    ) -> list[Write]:
         """Return what makes the user a member, to be written with whatever it comes from; on Conflict ask anew.
 
-        Who is a member already gets the roles in addition. Raises LimitReached, BadInput.
+        Who is a member already gets the roles in addition. Raises LimitReached, BadInput; WrongState for whoever was
+        deactivated after `invited_at`: a second letter does not undo that.
         """
         before = await self.held(clinic, user)
         known = before.value.roles if before and before.value.holds(now) else []
+        if before and not known and invited_at and before.value.ends_at > invited_at:
+            raise WrongState("this person was deactivated after the invitation; invite them anew")
         if not known:
             await self._check_room(user, now)
         after = Grant(

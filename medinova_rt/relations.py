@@ -81,13 +81,18 @@ class Relations:
         *,
         starts_at: datetime | None = None,
         ends_at: datetime = FOREVER,
+        invited_at: datetime | None = None,
     ) -> list[Write]:
         """Return what makes the relation, to put into the transact of an invitation's acceptance; read and transact
         anew on Conflict. The user may be made in the same transact. The audit record is the caller's.
 
-        Raises NotFound, BadInput, WrongState, LimitReached.
+        Raises NotFound, BadInput, LimitReached; WrongState also where it was ended after `invited_at`: a second letter
+        does not undo that.
         """
-        _, writes = await self._giving(patient, user, kind, scope, now, starts_at, ends_at)
+        made, writes = await self._giving(patient, user, kind, scope, now, starts_at, ends_at)
+        before = await self.held(patient, made.id)
+        if before and invited_at and before.value.ends_at > invited_at:
+            raise WrongState("this relation was ended after the invitation; invite them anew")
         return writes
 
     async def check(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from medinova_rt import audit, changes, documents, grants
 from medinova_rt.access import Action, System
+from medinova_rt.browsers import Browsers
 from medinova_rt.changes import ATTEMPTS
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict, NotFound
@@ -17,6 +18,7 @@ from medinova_rt.members import Members
 from medinova_rt.names import fit_name
 from medinova_rt.passwords import STAFF_MINIMUM
 from medinova_rt.ports import Identity, Insert, NewPassword, Store, Write
+from medinova_rt.sessions import Sessions
 from medinova_rt.texts import known_language
 from medinova_rt.users import User, Users, new_user, normal_email
 from medinova_rt.zones import known_zone
@@ -30,6 +32,8 @@ class Staffing:
         self._identity = identity
         self._users = Users(store)
         self._members = Members(store)
+        self._sessions = Sessions(store)
+        self._browsers = Browsers(store)
 
     async def user(
         self, email: str, name: str, password: str, now: datetime, language: str = "en", zone: str = "UTC"
@@ -46,14 +50,21 @@ class Staffing:
         return made, True
 
     async def set_password(self, email: str, password: str, now: datetime) -> User:
-        """Raises NotFound, BadInput."""
+        """All their sessions end, and no browser of theirs is known any more. Raises NotFound, BadInput."""
         user = await self._users.by_email(normal_email(email))
         if user is None:
             raise NotFound("nobody has that address")
         for _ in range(ATTEMPTS):
             record = audit.record(SYSTEM, Action.PASSWORD_CHANGE, now, clinic=PLATFORM, user=user.id)
             try:
-                await self._store.transact([*await self._password(user, password, now), record])
+                await self._store.transact(
+                    [
+                        *await self._password(user, password, now),
+                        *await self._sessions.ending(SYSTEM, user.id, now),
+                        *await self._browsers.forgetting(user.id, but=None),
+                        record,
+                    ]
+                )
             except Conflict:
                 continue
             return user

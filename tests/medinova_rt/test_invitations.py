@@ -20,6 +20,7 @@ from medinova_rt.members import Members
 from medinova_rt.patients import Details
 from medinova_rt.ports import Password, Store
 from medinova_rt.register import Register
+from medinova_rt.relations import Relations, relation_id
 from medinova_rt.sessions import Sessions
 from medinova_rt.signin import Browser, SignIn
 from medinova_rt.staffing import Staffing
@@ -222,3 +223,31 @@ async def test_what_is_past_its_time_is_swept_up(store: Store, kept: Invitations
     assert await kept.held(DEMO.id, made.id)
     assert not await kept.sweep(NOW + LIFE + timedelta(seconds=1))
     assert await kept.held(DEMO.id, made.id) is None
+
+
+async def test_a_second_letter_does_not_bring_back_who_was_deactivated(store: Store, kept: Invitations) -> None:
+    await invited(kept)
+    first = await token(store)
+    await kept.invite(ACTOR, DEMO.id, "noor@demo.example", "Noor Karim", CLINICIAN, "es", NOW + timedelta(minutes=1))
+    accepted = await kept.accept(first, Profile(password=PASSWORD), BROWSER, NOW)
+    await Members(store).deactivate(ACTOR, DEMO.id, accepted.user, NOW + timedelta(hours=1))
+    with pytest.raises(WrongState):
+        await kept.accept(await token(store), Profile(), BROWSER, NOW + timedelta(hours=2))
+    await kept.invite(ACTOR, DEMO.id, "noor@demo.example", "Noor Karim", CLINICIAN, "es", NOW + timedelta(hours=3))
+    await kept.accept(await token(store), Profile(), BROWSER, NOW + timedelta(hours=4))
+    assert await roles(store, accepted.user) == CLINICIAN
+
+
+async def test_a_second_letter_does_not_bring_back_a_relation_that_was_ended(store: Store, kept: Invitations) -> None:
+    details = Details(given="Ben", family="Roe", birth_date=date(2001, 2, 3))
+    patient = (await Register(store, Lookups(store, b"i" * 32)).create(ACTOR, DEMO.id, details, NOW)).value
+    tie, letters = Relation(patient=patient.id, kind=Kind.CARER, scope=[Scope.RECORD]), []
+    for each in range(2):
+        later = NOW + timedelta(minutes=each)
+        await kept.invite_to_patient(ACTOR, DEMO.id, "cleo@demo.example", "Cleo", tie, "en", later)
+        letters.append(await token(store))
+    accepted = await kept.accept(letters[0], Profile(), BROWSER, NOW)
+    relations = Relations(store)
+    await relations.end(ACTOR, patient.id, relation_id(accepted.user, patient.id), NOW + timedelta(hours=1))
+    with pytest.raises(WrongState):
+        await kept.accept(letters[1], Profile(), BROWSER, NOW + timedelta(hours=2))

@@ -8,9 +8,11 @@ from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.grants import StaffRole
+from medinova_rt.ids import UserId
 from medinova_rt.operations import people
 from medinova_rt.operations.people import Office
 from medinova_rt.ports import Password
+from medinova_rt.sessions import Sessions, Stage
 from medinova_rt.users import Users
 from tests.medinova_rt.conftest import declared
 
@@ -66,3 +68,11 @@ async def test_what_cannot_be_done_makes_nothing(office: Office) -> None:
     with pytest.raises(NotFound):
         await people.set_password(office, "ana@sol.example", None)
     assert await people.list_users(office) == []
+
+
+async def test_a_password_that_is_set_ends_the_sessions_of_whoever_had_the_one_before(office: Office) -> None:
+    made = await people.add_user(office, "ana@sol.example", "Ana", None, [], operator=False)
+    sessions, user = Sessions(office.store), UserId(said(made, "user"))
+    await sessions.open(user, stage=Stage.FULL, strong=False, now=NOW)
+    await people.set_password(office, "ana@sol.example", None)
+    assert await sessions.of_user(user) == []
