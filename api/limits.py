@@ -20,7 +20,6 @@ from aiohttp import web
 
 from api import forwarded
 from medinova_rt.access import Person, Principal, SeatHolder, Service, Thing
-from medinova_rt.errors import TooFast
 from medinova_rt.operations.limit import Left, Limit
 from medinova_rt.operations.network import network
 
@@ -54,11 +53,8 @@ class Limits:
             self.failures.check(where, _now())
 
     def failed(self, request: web.Request) -> None:
-        """Count a guess that failed."""
-        try:
-            self.failures.take(network(forwarded.address(request)), _now())
-        except TooFast:
-            pass  # others of this network used the rest up meanwhile; the next check says so
+        """Count a guess that failed, also one of many that were under way at once."""
+        self.failures.charge(network(forwarded.address(request)), _now())
 
     def letter(self, request: web.Request) -> None:
         """Count a letter that a stranger has sent to an address, whether it is anybody's or not; raises TooFast."""

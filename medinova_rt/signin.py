@@ -312,7 +312,7 @@ def _first_keys(claim: FirstClaim, known: bool, browser: Browser) -> list[Key]:
     if known:
         return [tries.BROWSER.of(claim.email, browser.device or "")]
     if isinstance(claim, EmailCode):
-        return [tries.CODE_NETWORK.of(claim.email, browser.network)]
+        return [tries.CODE_NETWORK.of(claim.email, browser.network), tries.CODE_ACCOUNT.of(claim.email)]
     return [tries.NETWORK.of(claim.email, browser.network), tries.ACCOUNT.of(claim.email)]
 
 

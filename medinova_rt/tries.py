@@ -11,11 +11,12 @@ down a network that fails at many accounts.
 | a known browser  | 10      | 1 min (second factor: 5 min) |
 | account, network | 5       | 5 min (second factor: 10 min) |
 | account          | 50      | 1 min (second factor: 20, 5 min) |
+| mailed code      | 10 a network, 20 an account | 5 min, 1 h |
 | letters, account | 3       | 10 min        |
 | letters, browser | 5       | 2 min         |
 
-A mailed link lives 10 minutes and is not replaced by the next: whoever uses up the letters of another's account only
-sends the owner links that work.
+A mailed link lives 10 minutes, is not replaced by the next, and cannot be guessed, so it takes from no allowance:
+whoever uses up the letters or the codes of another's account only sends the owner links that work.
 
 They are in the store, so they hold over restarts and processes; each is a document until it is full again.
 """
@@ -62,6 +63,7 @@ BROWSER = Allowance("browser", 10, timedelta(minutes=1))
 NETWORK = Allowance("network", 5, timedelta(minutes=5))
 ACCOUNT = Allowance("account", 50, timedelta(minutes=1))
 CODE_NETWORK = Allowance("code-network", 10, timedelta(minutes=5))  # each code has five tries of its own, too
+CODE_ACCOUNT = Allowance("code-account", 20, timedelta(hours=1))  # over all codes: six digits bear no more
 SECOND_BROWSER = Allowance("second-browser", 10, timedelta(minutes=5))
 SECOND_NETWORK = Allowance("second-network", 5, timedelta(minutes=10))
 SECOND_ACCOUNT = Allowance("second-account", 20, timedelta(minutes=5))

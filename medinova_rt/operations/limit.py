@@ -34,11 +34,18 @@ class Limit:
 
     def take(self, caller: str, now: float, tries: int = 1) -> None:
         """Count one try, or more; raises TooFast, which does not count."""
-        full_at = self._full_at(caller, now, tries)
+        self._put(caller, self._full_at(caller, now, tries))
+
+    def _put(self, caller: str, full_at: float) -> None:
         self._spent_until[caller] = full_at
         self._spent_until.move_to_end(caller)
         if len(self._spent_until) > MAX_CALLERS:
             self._spent_until.popitem(last=False)
+
+    def charge(self, caller: str, now: float) -> None:
+        """Count what was under way when others used the rest up: it is waited for, too, up to another burst."""
+        owed_until = max(self._spent_until.get(caller, now), now) + self.every_s
+        self._put(caller, min(owed_until, now + 2 * self.burst * self.every_s))
 
     def check(self, caller: str, now: float) -> None:
         """Raise TooFast where a try would be refused; counts nothing, so that only what fails need be counted."""

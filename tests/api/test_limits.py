@@ -105,6 +105,20 @@ async def test_who_goes_on_guessing_is_stopped_and_nobody_signed_in_with_them() 
     held.stranger(asks("198.51.100.1"), guessable=True)
 
 
+async def test_guesses_made_all_at_once_are_waited_for_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, at = Limits(), [1000.0]
+    monkeypatch.setattr(limits, "_now", lambda: at[0])
+    for _ in range(3 * FAILURE[0]):  # each was let in before any had failed
+        held.stranger(asks(), guessable=True)
+    for _ in range(3 * FAILURE[0]):
+        held.failed(asks())
+    at[0] += FAILURE[0] * FAILURE[1] - 1
+    with pytest.raises(TooFast):
+        held.stranger(asks(), guessable=True)
+    at[0] += 2 * FAILURE[1]  # but not for ever
+    held.stranger(asks(), guessable=True)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "shared"),
     [

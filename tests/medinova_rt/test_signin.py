@@ -327,6 +327,18 @@ async def test_hammering_from_everywhere_leaves_the_owner_a_known_browser_and_th
     assert await outcome(door, EmailLink(letters[0]["link"].partition("#")[2]), at("192.0.2.200")) == "signed-in"
 
 
+async def test_codes_asked_for_again_and_again_from_everywhere_are_guessed_seldom(door: Rig) -> None:
+    await door.user()
+    guesses = 0
+    for hour in range(24):
+        browser = at(f"203.0.113.{hour}")
+        await door.sign_in.mail_code(EMAIL, browser, door.later(hours=1))
+        guesses += [await outcome(door, EmailCode(EMAIL, "none"), browser) for _ in range(5)].count("not-authenticated")
+    assert guesses < tries.CODE_ACCOUNT.burst + 24
+    link = (await door.letters("sign-in-code"))[-1]["link"].partition("#")[2]
+    assert await outcome(door, EmailLink(link), at("192.0.2.200")) == "signed-in"
+
+
 async def test_a_made_up_or_borrowed_device_cookie_buys_nothing(door: Rig) -> None:
     await door.user()
     await door.user("ada@example.org")
