@@ -14,7 +14,7 @@ import { may } from './rights.js';
  */
 export function headerView({ me, clinic, speak, move, signOut }) {
   return [
-    element('a', { class: 'brand', href: '/' }, element('img', { src: '/web/icon.svg', alt: '', width: 32, height: 32 }), element('span', {}, 'MediNova')),
+    element('a', { class: 'brand', href: '/', 'aria-label': 'MediNova' }, element('img', { src: '/web/icon.svg', alt: '', width: 32, height: 32 }), element('span', {}, 'MediNova')),
     me && links(me, clinic),
     element(
       'div',
