@@ -31,7 +31,7 @@ from medinova_rt.errors import Conflict, DomainError, Unavailable
 from medinova_rt.ports import Find, Page, Stored, Token, Write
 
 READERS = 4
-MAX_READ_GROUP = 16  # reads of one thread answered together
+MAX_READ_GROUP = 64  # reads of one thread answered together
 MAX_PENDING_READS = 1024
 MAX_PENDING_WRITES = 4096  # transacts
 MAX_PENDING_BYTES = 64 << 20
