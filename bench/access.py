@@ -13,6 +13,7 @@ address of its own, 50 requests under way. `access.ratio`: to the bare handler. 
 
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import os
 import statistics
@@ -135,6 +136,8 @@ async def _run(pipe: Connection, folder: Path) -> None:
     async with server.running(settings, "127.0.0.1") as app, _bare() as bare_port:
         tokens, records = await _people(app)
         paths = {"bare": ["/"], "me": ["/v1/me"], "patient": [f"/v1/patients/{record}" for record in records]}
+        gc.collect()
+        gc.freeze()  # as `medinova serve` does
         pipe.send(({"bare": bare_port, "door": app[call.SETTINGS].listen_port}, tokens, paths))
         with contextlib.suppress(EOFError):
             while what := await loop.run_in_executor(None, pipe.recv):

@@ -4,6 +4,7 @@ Every document is one row, its JSON as text. A declared find is answered by a pa
 so it reads what it returns and no more; nothing else is ever asked of the table.
 """
 
+import functools
 import sqlite3
 from collections.abc import Iterator, Sequence
 from secrets import token_hex
@@ -75,35 +76,45 @@ def select(
     `json_extract` makes 1 of true and text of an array, hence the comparison of types beside that of values. SQLite
     puts every integer before every text, hence the bound where a range is open to the other type.
     """
-    where, values = [f"collection = '{find.collection}'"], []
-    for field, value in zip(find.equal, equal, strict=True):
+    sql = _select(find, json_type(at_least), json_type(below), _place(start))
+    values = [each for value in equal for each in (value, json_type(value))]
+    values += [bound for bound in (at_least, below) if bound is not None]
+    if start is not None:
+        after, last = start
+        values += [last] if after is None else [after, after, last]
+    return sql, [*values, limit + 1]
+
+
+def _place(start: Position | None) -> str:
+    """How a page begins: nowhere in particular, after an id, or after a value and an id."""
+    if start is None:
+        return ""
+    return "id" if start[0] is None else "value"
+
+
+@functools.lru_cache(maxsize=512)
+def _select(find: Find, at_least: str | None, below: str | None, start: str) -> str:
+    where = [f"collection = '{find.collection}'"]
+    for field in find.equal:
         where += [f"{_value(field)} = ?", f"json_type(body, '$.{field}') = ?"]
-        values += [value, json_type(value)]
     value = "NULL"
     if find.ordered_by is not None:
         value = _value(find.ordered_by)
         where.append(f"json_type(body, '$.{find.ordered_by}') IN ('integer', 'text')")
         if at_least is not None:
-            where.append(f"{value} >= ?" if isinstance(at_least, str) else f"{value} >= ? AND {value} < ''")
-            values.append(at_least)
+            where.append(f"{value} >= ?" if at_least == "text" else f"{value} >= ? AND {value} < ''")
         if below is not None:
-            where.append(f"{value} >= '' AND {value} < ?" if isinstance(below, str) else f"{value} < ?")
-            values.append(below)
+            where.append(f"{value} >= '' AND {value} < ?" if below == "text" else f"{value} < ?")
     beyond, way = ("<", " DESC") if find.descending else (">", "")
-    if start is not None:
-        after, last = start
-        if after is None:
-            where.append(f"id {beyond} ?")
-            values.append(last)
-        else:
-            where.append(f"{value} {beyond}= ? AND ({value} {beyond} ? OR id {beyond} ?)")
-            values += [after, after, last]
+    if start == "id":
+        where.append(f"id {beyond} ?")
+    elif start == "value":
+        where.append(f"{value} {beyond}= ? AND ({value} {beyond} ? OR id {beyond} ?)")
     order = f"id{way}" if find.ordered_by is None else f"{value}{way}, id{way}"
-    sql = (
+    return (
         f'SELECT id, body, version, token, {value} FROM documents INDEXED BY "{index_name(find)}"'  # noqa: S608  # declared names only
         f" WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
     )
-    return sql, [*values, limit + 1]
 
 
 def rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Iterator[Row]:
