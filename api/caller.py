@@ -9,22 +9,27 @@
 
 The first that is shown decides: one that does not hold is 401, whatever else was shown. What a token or a cookie was
 made for is asked of the store's memory at every request, so that what is revoked holds no longer.
+
+A token is never a fresh proof of identity (`access.FRESH`): whoever comes by one may act for five minutes, but not take
+the account over, nor make of the token another one or a session.
 """
 
 import hmac
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from api.call import ACCOUNTS, LINKS, SERVICE_CLINIC, SERVICE_KEY, SETTINGS, SIGNED_IN, TOKENS, VISITS
+from api.call import ACCOUNTS, LINKS, SERVICE_CLINIC, SERVICE_KEY, SETTINGS, SIGNED_IN, TOKENS, VISITS, AnyCall
 from api.forwarded import address
 from medinova_rt.access import Person, Principal, Service, Stranger
 from medinova_rt.config import Settings
 from medinova_rt.entrance import holder
-from medinova_rt.errors import NotAuthenticated
+from medinova_rt.errors import Forbidden, NotAuthenticated
 from medinova_rt.ids import VisitId
 from medinova_rt.tokens import Claims
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 ENDED = web.RequestKey("ended", bool)  # the session of the cookie is over; `explain` takes the cookie back
 
 
@@ -60,7 +65,14 @@ async def _user(request: web.Request, claims: Claims, now: datetime, where: str)
     principal = live.principal(where) if live else None
     if not isinstance(principal, Person) or principal.user != claims.user:
         raise NotAuthenticated("The session of this access token is over.")
-    return principal
+    return replace(principal, authenticated_at=LONG_AGO)
+
+
+def by_cookie(call: AnyCall) -> Person:
+    """Return the user of a session; raises Forbidden where a token is shown, which must not outlive itself."""
+    if hdrs.AUTHORIZATION in call.request.headers or not isinstance(call.principal, Person):
+        raise Forbidden("this takes the session itself, not a token of it")
+    return call.principal
 
 
 async def _account(request: web.Request, claims: Claims, now: datetime, where: str) -> Principal:

@@ -87,7 +87,7 @@ class NewPasskeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def prove(call: Call[Proof]) -> web.Response:
     """Show again that it is you, for what asks for a fresh proof. The session gets a new secret."""
-    person = _person(call)
+    person = caller.by_cookie(call)
     claim = await _claim(call, person)
     return _renewed(call, await call.app[SIGN_IN].prove(person, claim, browser_of(call), call.now))
 

@@ -89,7 +89,7 @@ async def sign_out(call: Call[None]) -> web.Response:
 
 async def issue(call: Call[None]) -> Reply:
     """Get an access token for the present session, for programs that cannot carry its cookie."""
-    person = _person(call)
+    person = caller.by_cookie(call)
     token = call.app[TOKENS].for_user(person.user, person.session, call.now)
     record = audit.record(person, Action.TOKEN_ISSUE, call.now, clinic=PLATFORM, user=person.user, about=person.session)
     await call.app[STORE].transact([record])

@@ -71,6 +71,23 @@ async def test_half_a_sign_in_may_sign_out_and_no_more(door: Door) -> None:
     assert (await ask(door, "POST", "/v1/sign-out", shown)).status == 204
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("POST", "/v1/me/token", "forbidden"),
+        ("POST", "/v1/me/proof", "forbidden"),
+        ("PUT", "/v1/me/password", "prove-again"),
+        ("POST", "/v1/me/totp", "prove-again"),
+    ],
+)
+async def test_a_token_makes_no_other_and_takes_no_account_over(door: Door, method: str, path: str, code: str) -> None:
+    _, shown = await sign_in(door)
+    body = {"password": "seven yellow birds"} if path.endswith(("proof", "password")) else None
+    answer = await ask(door, method, path, await bearer(door, shown), **({"json": body} if body else {}))
+    assert answer.problem == (403, code)
+    assert "Set-Cookie" not in answer.headers
+
+
 async def test_a_token_is_its_session_and_ends_with_it(door: Door) -> None:
     session, shown = await sign_in(door)
     token = await bearer(door, shown)
