@@ -442,7 +442,16 @@ SEEN_BY: Mapping[str, Action] = {  # the action that means: may know that there 
     "factor": Action.FACTOR_LIST,
 }
 
-FRESH = frozenset({Action.PASSWORD_CHANGE, Action.FACTOR_CHANGE, Action.MEMBER_CHANGE, Action.ACCOUNT_CHANGE})
+FRESH = frozenset(
+    {
+        Action.PASSWORD_CHANGE,
+        Action.FACTOR_CHANGE,
+        Action.CLINIC_CHANGE,  # whether its roles need a second factor
+        Action.MEMBER_CHANGE,
+        Action.INVITATION_ADD,  # makes members, too
+        Action.ACCOUNT_CHANGE,
+    }
+)
 
 SERVICE_SCOPES: Mapping[Action, frozenset[ServiceScope]] = {  # any one of them; an action without a row needs none
     **dict.fromkeys(

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from medinova_rt import access, audit, changes, documents, grants, jobs, patients
-from medinova_rt.access import Action, Principal, System
+from medinova_rt.access import Action, Person, Principal, System
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.clinics import ADULTHOOD_JOB, Clinic, Clinics
 from medinova_rt.errors import BadInput, Conflict, Forbidden, LimitReached, NotFound, WrongState
@@ -119,7 +119,10 @@ class Relations:
         starts_at: datetime | None = None,
         ends_at: datetime = FOREVER,
     ) -> Held[Grant]:
-        """Give the relation to a user that there is; raises as `giving`, and Conflict."""
+        """Give the relation to a user that there is; raises as `giving`, Conflict, and Forbidden for whoever would give
+        it to themselves: it would outlast their work here, and the trail would call them a patient."""
+        if isinstance(principal, Person) and principal.user == user:
+            raise Forbidden("somebody else at the clinic has to give you a relation to a patient")
         try:
             await self._users.get(user)
         except NotFound:

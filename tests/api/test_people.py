@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -131,3 +131,18 @@ async def test_clinics_are_made_by_operators_and_set_by_administrators(door: Doo
     changed = await ana.ask("PATCH", f"/v1/clinics/{DEMO.id}", {"adult_age": 16, "language": "es"})
     assert (changed.json["adult_age"], changed.json["language"]) == (16, "es")
     assert (await ana.ask("PATCH", f"/v1/clinics/{DEMO.id}", {"adult_age": 99})).status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", INVITATIONS, INVITED),
+        ("PATCH", f"/v1/clinics/{DEMO.id}", {"second_factor": False}),
+        ("PATCH", f"/v1/clinics/{DEMO.id}/people/{{ana}}", {"roles": ["administrator"]}),
+    ],
+)
+async def test_what_makes_members_or_weakens_them_asks_for_a_fresh_proof(
+    ana: Browser, method: str, path: str, body: Json
+) -> None:
+    ana.door.clock.ahead = timedelta(minutes=11)
+    assert (await ana.ask(method, path.format(ana=ana.user), body)).problem == (403, "prove-again")

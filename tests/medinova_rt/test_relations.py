@@ -287,6 +287,12 @@ async def test_who_ends_what(ward: Ward, adult: Patient, kind: Kind, role: str, 
     assert len(await present(ward, adult)) == refused
 
 
+async def test_nobody_gives_a_relation_to_themselves(ward: Ward, adult: Patient) -> None:
+    with pytest.raises(Forbidden):
+        await ward.relations.add(DESK, adult.id, UserId(DESK.id), Kind.SELF, RECORD, NOW)
+    assert await present(ward, adult) == []
+
+
 async def test_only_the_patients_own_relations_are_reached(ward: Ward, adult: Patient, child: Patient) -> None:
     made = await give(ward, adult, await ward.user("carer"))
     member = await ward.clinician()
