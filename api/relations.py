@@ -1,5 +1,6 @@
 """Who is a patient, or acts for one."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -72,7 +73,7 @@ async def read(call: Call[None]) -> Reply:
 
 async def add(call: Call[NewRelation]) -> Reply:
     """Give somebody a relation to the patient. Somebody without an account is mailed an invitation (202)."""
-    body, until = call.body, FOREVER if call.body.ends_at is None else call.body.ends_at
+    body, (starts_at, until) = call.body, _span(call)
     if (body.user is None) == (body.email is None):
         raise BadInput("name a user or an e-mail address")
     user = None if body.user is None else UserId(body.user)
@@ -89,7 +90,7 @@ async def add(call: Call[NewRelation]) -> Reply:
         Kind(body.kind),
         body.scope,
         call.now,
-        starts_at=body.starts_at,
+        starts_at=starts_at,
         ends_at=until,
     )
     where = {"Location": f"/v1/patients/{_patient(call)}/relations/{made.value.id}"}
@@ -97,17 +98,23 @@ async def add(call: Call[NewRelation]) -> Reply:
 
 
 async def _invite(call: Call[NewRelation]) -> Reply:
-    body, until = call.body, FOREVER if call.body.ends_at is None else call.body.ends_at
+    body, (starts_at, until) = call.body, _span(call)
     assert body.email is not None
     kind = Kind(body.kind)
-    await call.app[RELATIONS].check(_patient(call), kind, body.scope, call.now, body.starts_at, until)
+    await call.app[RELATIONS].check(_patient(call), kind, body.scope, call.now, starts_at, until)
     patient = await call.app[PATIENTS].get(_patient(call))
     name = body.name or (patient.name if kind is Kind.SELF else body.email)
-    relation = Relation(patient=patient.id, kind=kind, scope=body.scope, starts_at=body.starts_at, ends_at=until)
+    relation = Relation(patient=patient.id, kind=kind, scope=body.scope, starts_at=starts_at, ends_at=until)
     invited = await call.app[INVITATIONS].invite_to_patient(
         call.principal, patient.clinic, body.email, name[:MAX_NAME].strip(), relation, patient.language, call.now
     )
     return Reply(RelationInvited(invited.id), status=202)
+
+
+def _span(call: Call[NewRelation]) -> tuple[datetime | None, datetime]:
+    """Within what a calendar holds in every time zone."""
+    starts_at, ends_at = call.body.starts_at, call.body.ends_at
+    return starts_at and max(starts_at, call.now), FOREVER if ends_at is None else min(ends_at, FOREVER)
 
 
 async def end(call: Call[None]) -> Reply:

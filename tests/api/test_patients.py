@@ -356,6 +356,16 @@ async def test_what_is_no_relation(clinics: Clinics, body: Json) -> None:
     assert answer.problem == (400, "bad-input")
 
 
+@pytest.mark.parametrize("span", [{"ends_at": "9999-12-31T23:59:59-14:00"}, {"starts_at": "0001-01-01T00:00:00+14:00"}])
+@pytest.mark.parametrize("given", [201, 202])
+async def test_a_relation_spans_what_no_calendar_holds(clinics: Clinics, span: Json, given: int) -> None:
+    made = await clinics.patient()
+    if given == 201:
+        await Users(clinics.store).create("cleo@example.org", "Cleo", "en", "UTC", NOW)
+    body = {"email": "cleo@example.org", **span, "kind": "carer", "scope": ["record"]}
+    assert (await clinics.ask("usr-desk", "POST", f"/v1/patients/{made['id']}/relations", body)).status == given
+
+
 async def test_a_relation_of_another_patient_is_not_found(clinics: Clinics) -> None:
     one = await clinics.patient()
     other = await clinics.patient(number="B-2", despite=[one["id"]])
