@@ -5,10 +5,10 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.call import ACCOUNTS, Call, Instant, Reply
-from medinova_rt.access import ServiceScope
 from medinova_rt.accounts import Account, Change, Jwk
 from medinova_rt.changes import Held
 from medinova_rt.ids import AccountId, ClinicId
+from medinova_rt.principals import ServiceScope
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
 Scopes = Annotated[list[ServiceScope], Meta(min_length=1, max_length=len(ServiceScope))]

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
 from api import conditions
-from medinova_rt.access import Principal, Thing
+from medinova_rt.access import Thing
 from medinova_rt.accounts import Accounts
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.assertions import Assertions
@@ -30,6 +30,7 @@ from medinova_rt.operations.health import Health
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.patients import Patients
 from medinova_rt.ports import Identity, Rooms, Store
+from medinova_rt.principals import Principal
 from medinova_rt.register import Register
 from medinova_rt.relations import Relations
 from medinova_rt.repeats import Repeats

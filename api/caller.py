@@ -10,7 +10,7 @@
 The first that is shown decides: one that does not hold is 401, whatever else was shown. What a token or a cookie was
 made for is asked of the store's memory at every request, so that what is revoked holds no longer.
 
-A token is never a fresh proof of identity (`access.FRESH`): whoever comes by one may act for five minutes, but not take
+A token is never a fresh proof of identity (`rights.FRESH`): whoever comes by one may act for five minutes, but not take
 the account over, nor make of the token another one or a session.
 """
 
@@ -22,11 +22,11 @@ from aiohttp import hdrs, web
 
 from api.call import ACCOUNTS, LINKS, SERVICE_CLINIC, SERVICE_KEY, SETTINGS, SIGNED_IN, TOKENS, VISITS, AnyCall
 from api.forwarded import address
-from medinova_rt.access import Person, Principal, Service, Stranger
 from medinova_rt.config import Settings
 from medinova_rt.entrance import holder
 from medinova_rt.errors import Forbidden, NotAuthenticated
 from medinova_rt.ids import VisitId
+from medinova_rt.principals import Person, Principal, Service, Stranger
 from medinova_rt.tokens import Claims
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)

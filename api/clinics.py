@@ -8,10 +8,10 @@ from api import paging
 from api.call import CLINICS, INVITATIONS, Call, Reply
 from api.paging import Paging
 from api.persons import Email, Language, Name, Zone
-from medinova_rt.access import Person
 from medinova_rt.clinics import DEFAULT_ADULT_AGE, MAX_ADULT_AGE, MIN_ADULT_AGE, PLATFORM, Clinic, Settings
 from medinova_rt.errors import NotFound
 from medinova_rt.ids import ClinicId
+from medinova_rt.principals import Person
 from medinova_rt.zones import DEFAULT_ZONE
 
 AdultAge = Annotated[

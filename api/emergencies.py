@@ -6,9 +6,9 @@ from msgspec import Meta, Struct
 
 from api import paging
 from api.call import SETTINGS, STORE, Call, Instant, Reply
-from medinova_rt.access import Person
 from medinova_rt.emergency import LONGEST_REASON, SHORTEST_REASON, Emergencies
 from medinova_rt.ids import ClinicId, EmergencyId, PatientId, UserId
+from medinova_rt.principals import Person
 
 Reason = Annotated[
     str,

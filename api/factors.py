@@ -10,11 +10,11 @@ from msgspec import Meta, Struct
 from api import caller
 from api.call import FACTORS, SETTINGS, SIGN_IN, Call, Instant, Reply
 from api.sign_in import Code, Credential, FactorCode, Secret, browser_of, options
-from medinova_rt.access import Person
 from medinova_rt.errors import BadInput
 from medinova_rt.factors import Changed
 from medinova_rt.ids import UserId
 from medinova_rt.ports import Claim, EmailCode, Factor, Passkey, Password, Totp
+from medinova_rt.principals import Person
 
 MAX_NAME = 60
 

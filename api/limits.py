@@ -19,9 +19,10 @@ from collections.abc import Set
 from aiohttp import web
 
 from api import forwarded
-from medinova_rt.access import Person, Principal, SeatHolder, Service, Thing
+from medinova_rt.access import Thing
 from medinova_rt.operations.limit import Left, Limit
 from medinova_rt.operations.network import network
+from medinova_rt.principals import Person, Principal, SeatHolder, Service
 
 # so many at once, then one each so many seconds
 ADDRESS = (12_000, 1 / 500)

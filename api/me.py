@@ -9,12 +9,12 @@ from msgspec import UNSET, Struct, UnsetType
 from api.call import CLINICS, STORE, USERS, Call, Instant, Reply
 from api.persons import Language, Name, Zone
 from medinova_rt import audit, changes, patients
-from medinova_rt.access import Person
 from medinova_rt.clinics import PLATFORM, Clinic
 from medinova_rt.errors import NotFound
 from medinova_rt.grants import FOREVER, RELATIONS, Grant, Kind, Scope, StaffRole
 from medinova_rt.ids import ClinicId, PatientId, UserId
 from medinova_rt.patients import Patient
+from medinova_rt.principals import Person
 from medinova_rt.users import Profile, User
 
 

@@ -10,8 +10,8 @@ from api import repeating
 from api.problems import MEDIA_TYPE, TABLE, Problem
 from api.repeating import Repeat
 from api.route import Route
-from medinova_rt.access import Role
 from medinova_rt.errors import DomainError
+from medinova_rt.principals import Role
 
 Json = dict[str, Any]
 Known = dict[Any, Json]  # how a Struct is referred to

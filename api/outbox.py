@@ -5,10 +5,10 @@ from msgspec import Struct
 from api import paging
 from api.call import OUTBOX, STORE, Call, Instant, Reply
 from medinova_rt import audit
-from medinova_rt.access import Action
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import NotFound
 from medinova_rt.ids import MailId
+from medinova_rt.rights import Action
 
 
 class OutboxLetter(Struct, frozen=True):

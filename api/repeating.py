@@ -16,11 +16,13 @@ from aiohttp import hdrs, web
 from api import problems
 from api.call import REPEATS, REQUEST_ID, SETTINGS, STORE
 from medinova_rt import audit, errors, repeats
-from medinova_rt.access import Action, Principal, SeatHolder, Service, Thing
+from medinova_rt.access import Thing
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict, DomainError
+from medinova_rt.principals import Principal, SeatHolder, Service
 from medinova_rt.repeats import Answer, Ask
 from medinova_rt.riders import Rider
+from medinova_rt.rights import Action
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"

@@ -22,10 +22,12 @@ from api import bodies, caller, conditions, deprecation, forwarded, problems, re
 from api.call import CLOCK, REPEATS, STORE, AnyCall, Call, Reply
 from api.limits import LIMITS
 from api.repeating import Repeat
-from medinova_rt import access, errors
-from medinova_rt.access import NOWHERE, Action, Principal, Relation, Stranger, Thing
+from medinova_rt import access, errors, rights
+from medinova_rt.access import NOWHERE, Thing
 from medinova_rt.errors import BadInput, DomainError, NotAuthenticated, NotFound, Unavailable
+from medinova_rt.principals import Principal, Stranger
 from medinova_rt.repeats import Answer
+from medinova_rt.rights import Action, Relation
 
 TIME_LIMIT_S = 10.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -70,13 +72,13 @@ class Route:
 
     def admits(self, kind: str) -> bool:
         """Whether a caller of this kind can have the right, to a thing of the nearest relation."""
-        return any(who == kind for who, _ in access.TABLE[self.action])
+        return any(who == kind for who, _ in rights.TABLE[self.action])
 
     @property
     def admits_people(self) -> set[str]:
         """The roles of signed-in users that can have the right; roles of seats have the same names."""
         by_seat = (Relation.SEAT, Relation.VISIT)
-        return {who for who, at in access.TABLE[self.action] if at not in by_seat and who not in ("service", "system")}
+        return {who for who, at in rights.TABLE[self.action] if at not in by_seat and who not in ("service", "system")}
 
     @property
     def is_public(self) -> bool:
@@ -124,7 +126,7 @@ class Route:
             possible |= {BadInput, problems.WrongMediaType}
         if not self.is_public:
             possible |= {NotAuthenticated, errors.Forbidden, NotFound}
-        if self.action in access.FRESH:
+        if self.action in rights.FRESH:
             possible |= {errors.ProveAgain}
         if self.parameters:
             possible |= {NotFound}

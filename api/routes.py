@@ -38,7 +38,6 @@ from api.limits import LIMITS, Limits
 from api.middleware import explain, harden, observe, refuse_other_sites
 from api.repeating import Repeat
 from api.route import Route
-from medinova_rt.access import Action
 from medinova_rt.config import Settings
 from medinova_rt.errors import (
     Conflict,
@@ -52,6 +51,7 @@ from medinova_rt.errors import (
     WrongState,
 )
 from medinova_rt.operations.health import Readiness
+from medinova_rt.rights import Action
 
 MIDDLEWARES = (observe, explain, refuse_other_sites)  # outermost first
 

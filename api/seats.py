@@ -3,8 +3,8 @@
 from msgspec import Struct
 
 from api.call import CLINICS, PROTOCOL, VISITS, Call, Reply
-from medinova_rt.access import Role, SeatHolder
 from medinova_rt.ids import SeatId, VisitId
+from medinova_rt.principals import Role, SeatHolder
 from medinova_rt.visits import State
 
 

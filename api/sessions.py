@@ -6,10 +6,11 @@ from msgspec import Struct
 from api import caller
 from api.call import SESSIONS, SETTINGS, STORE, TOKENS, Call, Instant, Reply
 from medinova_rt import audit
-from medinova_rt.access import Action, Half, Person
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.devices import UNKNOWN
 from medinova_rt.ids import SessionId
+from medinova_rt.principals import Half, Person
+from medinova_rt.rights import Action
 from medinova_rt.tokens import LIFE
 
 CLEARED = '"storage"'

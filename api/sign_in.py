@@ -12,12 +12,12 @@ from msgspec import Meta, Struct
 from api import caller
 from api.call import SETTINGS, SIGN_IN, Call, Reply
 from api.limits import LIMITS
-from medinova_rt.access import Half
 from medinova_rt.config import Settings
 from medinova_rt.ids import UserId
 from medinova_rt.operations.network import network
 from medinova_rt.passwords import MAXIMUM
 from medinova_rt.ports import EmailCode, EmailLink, Method, Passkey, Password, RecoveryCode, Totp
+from medinova_rt.principals import Half
 from medinova_rt.signin import Browser, Entered, Next
 from medinova_rt.users import MAX_EMAIL, normal_email
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from api.call import ACCOUNTS, CLINICS, IDENTITY, INVITATIONS, PATIENTS, RELATIONS, SESSIONS, STORE, USERS, VISITS
 from medinova_rt import accounts, emergency, invitations, members, patients, visits
-from medinova_rt.access import NOWHERE, Half, Person, Principal, SeatHolder, Service, Thing
+from medinova_rt.access import NOWHERE, Thing
 from medinova_rt.emergency import Emergencies
 from medinova_rt.ids import (
     AccountId,
@@ -28,6 +28,7 @@ from medinova_rt.ids import (
     VisitId,
 )
 from medinova_rt.members import Members
+from medinova_rt.principals import Half, Person, Principal, SeatHolder, Service
 
 Loader = Callable[[web.Request, Principal], Awaitable[Thing]]
 

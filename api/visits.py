@@ -7,9 +7,9 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from api.call import LINKS, ROOMS, SETTINGS, VISITS, Call, Instant, Reply
-from medinova_rt.access import Role, Service
 from medinova_rt.ids import LinkId, SeatId, VisitId
 from medinova_rt.names import MAX_NAME
+from medinova_rt.principals import Role, Service
 from medinova_rt.visits import DEFAULT_LIFE, LONGEST_LIFE, MAX_SEATS, SHORTEST_LIFE, Link, Seat, State, Visit
 
 MIN_LIFE_S = int(SHORTEST_LIFE.total_seconds())

@@ -34,13 +34,13 @@ from api import call, caller
 from bench.callers import Callers
 from bench.figure import Figure
 from medinova_rt import access, audit, config, documents, grants, patients, server, users
-from medinova_rt.access import Action
 from medinova_rt.clinics import Clinic
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, GrantId, PatientId, new_id
 from medinova_rt.operations import telemetry
 from medinova_rt.patients import Patient
 from medinova_rt.ports import Insert
+from medinova_rt.rights import Action
 from medinova_rt.sessions import Sessions, Stage
 
 PEOPLE = 1_000

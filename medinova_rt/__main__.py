@@ -26,7 +26,6 @@ from aiohttp import web
 
 from api import call
 from medinova_rt import clinics, config, demo, server
-from medinova_rt.access import Role, Service
 from medinova_rt.adapters import outbox_notifier
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
@@ -39,6 +38,7 @@ from medinova_rt.operations.addresses import machine_addresses, outward_address
 from medinova_rt.operations.certificate import self_signed
 from medinova_rt.operations.keys import kept_key
 from medinova_rt.operations.people import Office
+from medinova_rt.principals import Role, Service
 from medinova_rt.server import CannotStart
 from medinova_rt.texts import LANGUAGES
 from medinova_rt.zones import DEFAULT_ZONE

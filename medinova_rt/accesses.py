@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from medinova_rt import audit, documents, emergency
-from medinova_rt.access import Action, Principal, Thing
+from medinova_rt.access import Thing
 from medinova_rt.audit import Outcome, Record
 from medinova_rt.ids import UserId
 from medinova_rt.ports import Store
+from medinova_rt.principals import Principal
+from medinova_rt.rights import Action
 from medinova_rt.users import Users
 
 

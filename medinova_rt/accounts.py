@@ -18,14 +18,16 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from medinova_rt import audit, changes, documents
-from medinova_rt.access import Action, ServiceScope, Thing
+from medinova_rt.access import Thing
 from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, Changed, Conflict, LimitReached, NotFound
 from medinova_rt.grants import FOREVER
 from medinova_rt.ids import AccountId, ClinicId, new_id
 from medinova_rt.phi import Open
 from medinova_rt.ports import Delete, Find, Insert, Store, Stored, Write
+from medinova_rt.principals import ServiceScope
 from medinova_rt.remembered import Remembered
+from medinova_rt.rights import Action
 
 COLLECTION = "accounts"
 SCHEMA = 1

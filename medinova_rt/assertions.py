@@ -12,13 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from medinova_rt import audit, documents, tokens
-from medinova_rt.access import Action, Service
 from medinova_rt.accounts import Account, Accounts
 from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, Conflict, NotAuthenticated
 from medinova_rt.ids import AccountId, ClinicId, derived_id
 from medinova_rt.phi import Open
 from medinova_rt.ports import MAX_TRANSACT_WRITES, Delete, Find, Insert, Store, encode_instant
+from medinova_rt.principals import Service
+from medinova_rt.rights import Action
 
 COLLECTION = "used-assertions"
 SCHEMA = 1

@@ -27,7 +27,7 @@ Outcome = Literal["done", "denied", "repeated"]  # repeated: the answer of befor
 
 
 class Actor(Protocol):
-    """Whoever acts; access.Principal is one."""
+    """Whoever acts; principals.Principal is one."""
 
     @property
     def kind(self) -> str: ...

@@ -10,11 +10,12 @@ from datetime import datetime
 from msgspec import Struct
 
 from medinova_rt import audit, documents
-from medinova_rt.access import Action, SeatHolder
 from medinova_rt.errors import Conflict, LimitReached
 from medinova_rt.ids import ChatId, ClinicId, SeatId, VisitId, derived_id
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import Find, Insert, Replace, Store, Write
+from medinova_rt.principals import SeatHolder
+from medinova_rt.rights import Action
 
 LINES = "chat-lines"
 TALLIES = "chat-tallies"

@@ -24,7 +24,7 @@ ADULTHOOD_JOB = "adulthood"  # brings the ends of relations to what birth dates 
 MIN_ADULT_AGE, MAX_ADULT_AGE = 12, 25
 DEFAULT_ADULT_AGE = 18
 
-CREATE, CHANGE = "clinic.create", "clinic.change"  # as access.Action says, which stands above
+CREATE, CHANGE = "clinic.create", "clinic.change"  # as rights.Action says, which stands above
 
 
 class Clinic(Struct, frozen=True, kw_only=True):

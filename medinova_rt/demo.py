@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from medinova_rt import relations
-from medinova_rt.access import Service
 from medinova_rt.clinics import DEMO, PLATFORM, Clinic, Clinics
 from medinova_rt.grants import Kind, Scope, StaffRole
 from medinova_rt.ids import PatientId, UserId
 from medinova_rt.lookups import Lookups
 from medinova_rt.patients import Details, Patients
 from medinova_rt.ports import Identity, Store
+from medinova_rt.principals import Service
 from medinova_rt.register import Criteria, Register
 from medinova_rt.relations import Relations
 from medinova_rt.staffing import Staffing

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from medinova_rt import audit, changes, clinics, documents, grants, mail, users
-from medinova_rt.access import Action, Person, Thing
+from medinova_rt.access import Thing
 from medinova_rt.changes import Held
 from medinova_rt.clinics import Clinic
 from medinova_rt.errors import Changed, Conflict, LimitReached, NotFound, WrongState
@@ -23,6 +23,8 @@ from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, EmergencyId, GrantId, PatientId, UserId, derived_id, new_id
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import MAX_PAGE, MAX_TRANSACT_WRITES, Find, Insert, Store, Stored, Write
+from medinova_rt.principals import Person
+from medinova_rt.rights import Action
 from medinova_rt.users import User
 
 COLLECTION = "emergencies"

@@ -11,12 +11,13 @@ from typing import Literal
 from msgspec import Struct
 
 from medinova_rt import audit, documents
-from medinova_rt.access import Action, SeatHolder
 from medinova_rt.errors import Conflict, LinkRevoked, NotAuthenticated
 from medinova_rt.ids import ClinicId, VisitId, derived_id
 from medinova_rt.links import COOKIE_LIFE, TICKET_LIFE, Grant, Links
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import MAX_TRANSACT_WRITES, Delete, Find, Insert, Store
+from medinova_rt.principals import SeatHolder
+from medinova_rt.rights import Action
 from medinova_rt.visits import Seat, Visit, Visits, still_on
 
 TICKETS = "used-tickets"

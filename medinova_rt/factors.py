@@ -1,6 +1,6 @@
 """What somebody proves with who they are, looked after by themselves: password, authenticator app, passkeys.
 
-Every change needs a fresh proof of identity (`access.FRESH`), leaves a record, is told to the user by mail, and gives
+Every change needs a fresh proof of identity (`rights.FRESH`), leaves a record, is told to the user by mail, and gives
 their session a new secret. A new password ends the user's other sessions and makes other browsers unknown. The last
 second factor stays where a clinic asks for one.
 """
@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from medinova_rt import audit, mail
-from medinova_rt.access import Action, Person
 from medinova_rt.browsers import Browsers
 from medinova_rt.clinics import PLATFORM, Clinics
 from medinova_rt.errors import Conflict, NotFound, WrongState
@@ -30,6 +29,8 @@ from medinova_rt.ports import (
     Store,
     Write,
 )
+from medinova_rt.principals import Person
+from medinova_rt.rights import Action
 from medinova_rt.sessions import Sessions
 from medinova_rt.signin import SignIn
 from medinova_rt.users import User, Users

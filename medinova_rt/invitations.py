@@ -29,7 +29,7 @@ from typing import Literal
 from msgspec import Struct
 
 from medinova_rt import audit, changes, clinics, documents, mail, users
-from medinova_rt.access import Action, Stranger, Thing
+from medinova_rt.access import Thing
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.clinics import PLATFORM, Clinic, Clinics
 from medinova_rt.errors import Conflict, LimitReached, NotAuthenticated, NotFound, WrongState
@@ -51,7 +51,9 @@ from medinova_rt.ports import (
     Write,
     encode_instant,
 )
+from medinova_rt.principals import Stranger
 from medinova_rt.relations import Relations
+from medinova_rt.rights import Action
 from medinova_rt.signin import Browser, Entered, SignIn
 from medinova_rt.texts import known_language
 from medinova_rt.users import User, Users, normal_email

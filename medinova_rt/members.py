@@ -18,13 +18,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from medinova_rt import audit, changes, documents, grants, users
-from medinova_rt.access import Action, Thing
+from medinova_rt.access import Thing
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.errors import BadInput, Changed, Conflict, LimitReached, NotFound, WrongState
 from medinova_rt.grants import BY_CLINIC, FOREVER, Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, GrantId, UserId, derived_id
 from medinova_rt.phi import Open
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
+from medinova_rt.rights import Action
 from medinova_rt.users import User
 
 ROSTERS = "rosters"

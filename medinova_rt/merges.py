@@ -17,7 +17,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from medinova_rt import audit, changes, documents, grants, jobs, patients
-from medinova_rt.access import Action, Principal
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.clinics import ADULTHOOD_JOB
 from medinova_rt.errors import Changed, Conflict, LimitReached, NotFound, WrongState
@@ -35,7 +34,9 @@ from medinova_rt.patients import (
 )
 from medinova_rt.phi import Open
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
+from medinova_rt.principals import Principal
 from medinova_rt.relations import MAX_RELATIONS, not_ended
+from medinova_rt.rights import Action
 
 COLLECTION = "merges"
 SCHEMA = 1

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from medinova_rt import audit, changes, documents, grants, jobs
-from medinova_rt.access import Action, Principal, Thing
+from medinova_rt.access import Thing
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.clinics import ADULTHOOD_JOB
 from medinova_rt.errors import (
@@ -37,6 +37,8 @@ from medinova_rt.names import fit_name
 from medinova_rt.phi import Open, Private, Searchable
 from medinova_rt.phones import normal_phone
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
+from medinova_rt.principals import Principal
+from medinova_rt.rights import Action
 from medinova_rt.spelling import fold, prefixes, words
 from medinova_rt.texts import known_language
 from medinova_rt.users import normal_email

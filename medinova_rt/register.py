@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from medinova_rt import audit, changes, documents
-from medinova_rt.access import Action, Principal
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.errors import BadInput, Conflict, LikelyDuplicates, NumberTaken
 from medinova_rt.ids import ClinicId, PatientId
@@ -21,6 +20,8 @@ from medinova_rt.lookups import Kind, Lookups, Term
 from medinova_rt.patients import COLLECTION, MAX_WORDS, Details, Patient, drafted, read, record, terms, traits
 from medinova_rt.phones import normal_phone
 from medinova_rt.ports import Insert, Store
+from medinova_rt.principals import Principal
+from medinova_rt.rights import Action
 from medinova_rt.spelling import LONGEST_PREFIX, begins, fold, words
 from medinova_rt.users import normal_email
 

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from medinova_rt import access, audit, changes, documents, grants, jobs, patients
-from medinova_rt.access import Action, Person, Principal, System
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.clinics import ADULTHOOD_JOB, Clinic, Clinics
 from medinova_rt.errors import BadInput, Conflict, Forbidden, LimitReached, NotFound, WrongState
@@ -25,6 +24,8 @@ from medinova_rt.ids import ClinicId, GrantId, PatientId, UserId, derived_id
 from medinova_rt.jobs import Job
 from medinova_rt.patients import Patient
 from medinova_rt.ports import MAX_PAGE, Find, Insert, Replace, Store, Write, encode_instant
+from medinova_rt.principals import Person, Principal, System
+from medinova_rt.rights import Action
 from medinova_rt.users import Users
 
 NOT_ENDED = Find(grants.COLLECTION, equal=("patient",), ordered_by="ends_at")

@@ -29,13 +29,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from medinova_rt import audit, devices, documents
-from medinova_rt.access import Action, Half, Person
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict, NotAuthenticated
 from medinova_rt.grants import Standing
 from medinova_rt.ids import ClinicId, SessionId, UserId, new_id
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import MAX_TRANSACT_WRITES, Delete, Find, Insert, Replace, Store, Stored, Write, encode_instant
+from medinova_rt.principals import Half, Person
+from medinova_rt.rights import Action
 
 COLLECTION = "sessions"
 SCHEMA = 1

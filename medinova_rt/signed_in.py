@@ -14,12 +14,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from medinova_rt import clinics, documents, grants, sessions
-from medinova_rt.access import Half, Person
 from medinova_rt.clinics import PLATFORM, Clinic
 from medinova_rt.errors import Conflict, NotAuthenticated, Unavailable
 from medinova_rt.grants import FOREVER, Standing
 from medinova_rt.ids import ClinicId, SessionId, UserId
 from medinova_rt.ports import Delete, Replace, Store, Token, Write
+from medinova_rt.principals import Half, Person
 from medinova_rt.remembered import Remembered
 from medinova_rt.sessions import SEEN_EVERY, Session, Stage
 

@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from medinova_rt import audit, browsers, devices, grants, mail, tries
-from medinova_rt.access import Action, Half, Person, Stranger
 from medinova_rt.browsers import Browsers
 from medinova_rt.clinics import PLATFORM, Clinics
 from medinova_rt.errors import Conflict, NotAuthenticated, NotFound, TooFast
@@ -35,6 +34,8 @@ from medinova_rt.ports import (
     Store,
     Write,
 )
+from medinova_rt.principals import Half, Person, Stranger
+from medinova_rt.rights import Action
 from medinova_rt.sessions import Sessions, Stage
 from medinova_rt.sweeps import Sweep
 from medinova_rt.tries import Key, Tries

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from medinova_rt import audit, changes, documents, grants
-from medinova_rt.access import Action, System
 from medinova_rt.browsers import Browsers
 from medinova_rt.changes import ATTEMPTS
 from medinova_rt.clinics import PLATFORM
@@ -18,6 +17,8 @@ from medinova_rt.members import Members
 from medinova_rt.names import fit_name
 from medinova_rt.passwords import STAFF_MINIMUM
 from medinova_rt.ports import Identity, Insert, NewPassword, Store, Write
+from medinova_rt.principals import System
+from medinova_rt.rights import Action
 from medinova_rt.sessions import Sessions
 from medinova_rt.texts import known_language
 from medinova_rt.users import User, Users, new_user, normal_email

@@ -25,10 +25,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 
-from medinova_rt.access import ServiceScope
 from medinova_rt.errors import NotAuthenticated
 from medinova_rt.ids import AccountId, SessionId, UserId
 from medinova_rt.phi import Open
+from medinova_rt.principals import ServiceScope
 
 LIFE = timedelta(minutes=5)
 LEEWAY = timedelta(seconds=30)  # between the clocks of one server's processes

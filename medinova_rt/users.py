@@ -29,7 +29,7 @@ SCHEMA = 1
 BY_AGE = Find(COLLECTION, equal=("clinic",), ordered_by="created_at")
 FINDS: tuple[Find, ...] = (BY_AGE,)
 
-CHANGE = "me.change"  # as access.Action says, which stands above
+CHANGE = "me.change"  # as rights.Action says, which stands above
 
 MAX_EMAIL = 254
 MAX_LOCAL = 64

@@ -13,13 +13,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from medinova_rt import access, audit, changes, chat, documents, jobs
-from medinova_rt.access import Action, Principal, Role, SeatHolder, Service, System, Thing
+from medinova_rt.access import Thing
 from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, LimitReached, NotFound, WrongState
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId, new_id
 from medinova_rt.names import fit_name
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
+from medinova_rt.principals import Principal, Role, SeatHolder, Service, System
+from medinova_rt.rights import Action
 
 VISITS = "visits"
 SCHEMA = 1

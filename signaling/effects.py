@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from medinova_rt.access import Action
 from medinova_rt.ids import SeatId
+from medinova_rt.rights import Action
 from signaling.messages import Hello, Network, ServerMessage, Status
 
 

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from media.plane import MediaPlane
 from medinova_rt import access
-from medinova_rt.access import SeatHolder
 from medinova_rt.entrance import Entrance, holder
 from medinova_rt.errors import DomainError, NotAuthenticated, NotFound
 from medinova_rt.ids import SeatId, VisitId
@@ -20,6 +19,7 @@ from medinova_rt.operations.limit import Limit
 from medinova_rt.operations.network import network
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Store
+from medinova_rt.principals import SeatHolder
 from medinova_rt.visits import OVER, Visits, still_on
 from signaling import effects, participant, session
 from signaling.messages import ClientMessage, Close, Error, Hello, Restarting, VisitChanged

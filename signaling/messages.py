@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from medinova_rt.access import Role
 from medinova_rt.ids import ChatId, SeatId, VisitId
+from medinova_rt.principals import Role
 from medinova_rt.visits import State
 
 PROTOCOL = 1

@@ -15,10 +15,10 @@ from typing import Protocol, assert_never
 
 from media.room import Name, OfferError
 from medinova_rt import access
-from medinova_rt.access import SeatHolder
 from medinova_rt.errors import DomainError
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Store
+from medinova_rt.principals import SeatHolder
 from medinova_rt.visits import State, Visits
 from signaling import effects, session
 from signaling.messages import Admit, ClientMessage, Close, Error, Network, Offer, ServerMessage, Status

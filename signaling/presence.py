@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from medinova_rt.access import Role
 from medinova_rt.ids import SeatId
+from medinova_rt.principals import Role
 from medinova_rt.visits import Seat
 from signaling.messages import Participant, Phase
 

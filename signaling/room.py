@@ -22,10 +22,10 @@ from media.room import (
 )
 from media.room import Slot as MediaSlot
 from medinova_rt import chat
-from medinova_rt.access import SeatHolder
 from medinova_rt.ids import LinkId, SeatId
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import encode_instant
+from medinova_rt.principals import SeatHolder
 from medinova_rt.visits import OVER, State, Visit
 from signaling import session
 from signaling.messages import (

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import Enum, StrEnum
 from typing import assert_never
 
-from medinova_rt.access import Action
+from medinova_rt.rights import Action
 from medinova_rt.visits import State
 from signaling.effects import (
     Appear,

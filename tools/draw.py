@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from medinova_rt import access, visits
+from medinova_rt import rights, visits
 from signaling import session
 
 S = TypeVar("S", bound=StrEnum)
@@ -28,27 +28,27 @@ def transitions(start: S, table: Mapping[tuple[S, E], S]) -> str:
 
 
 GRANTED = {
-    "the clinic's own systems": access.SERVICE,
-    "the server itself": access.SYSTEM,
-    "everybody in the visit": access.IN_VISIT,
-    "a clinician of the same visit": access.LEADING,
-    "whoever holds the seat": access.HOLDER,
-    "the user themselves": access.USER,
-    "the user themselves, before their second factor": access.HALF,
-    "an operator of the platform": access.OPERATOR,
-    "the platform's operators": access.OPERATOR_OF_ANY,
-    "the clinic's staff": access.STAFF,
-    "a clinician who treats the patient, or has emergency access": access.TREATING,
-    "the clinic's clinicians": access.CLINICIAN,
-    "the clinic's front desk": access.DESK,
-    "the clinic's billing": access.BILLING,
-    "the clinic's administrators": access.ADMIN,
-    "the patient": access.PATIENT,
-    "whoever acts for the patient": access.ACTING,
+    "the clinic's own systems": rights.SERVICE,
+    "the server itself": rights.SYSTEM,
+    "everybody in the visit": rights.IN_VISIT,
+    "a clinician of the same visit": rights.LEADING,
+    "whoever holds the seat": rights.HOLDER,
+    "the user themselves": rights.USER,
+    "the user themselves, before their second factor": rights.HALF,
+    "an operator of the platform": rights.OPERATOR,
+    "the platform's operators": rights.OPERATOR_OF_ANY,
+    "the clinic's staff": rights.STAFF,
+    "a clinician who treats the patient, or has emergency access": rights.TREATING,
+    "the clinic's clinicians": rights.CLINICIAN,
+    "the clinic's front desk": rights.DESK,
+    "the clinic's billing": rights.BILLING,
+    "the clinic's administrators": rights.ADMIN,
+    "the patient": rights.PATIENT,
+    "whoever acts for the patient": rights.ACTING,
 }
 
 
-def _said(grants: access.Grants) -> list[str]:
+def _said(grants: rights.Grants) -> list[str]:
     """The fewest words that name them: what a wider one covers is not said again."""
     fitting = {words: some for words, some in GRANTED.items() if some <= grants}
     return [words for words, some in fitting.items() if not any(some < other for other in fitting.values())]
@@ -57,9 +57,9 @@ def _said(grants: access.Grants) -> list[str]:
 def permissions() -> str:
     """Return who may do what, a row for each action."""
     rows = ["| Action | Who may |", "| --- | --- |"]
-    for action in access.Action:
-        grants = access.TABLE[action]
-        if grants == access.ANYONE:
+    for action in rights.Action:
+        grants = rights.TABLE[action]
+        if grants == rights.ANYONE:
             said = ["anyone"]
         else:
             said = _said(grants)

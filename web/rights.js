@@ -1,5 +1,5 @@
 /**
- * What a page offers to whom. The server decides what may be done (`medinova_rt/access.py`); this only keeps buttons away
+ * What a page offers to whom. The server decides what may be done (`medinova_rt/rights.py`); this only keeps buttons away
  * from people whom they would not obey.
  */
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from medinova_rt import clinics, users
-from medinova_rt.access import System
 from medinova_rt.clinics import PLATFORM, Clinics
 from medinova_rt.grants import Kind, StaffRole, of_user
 from medinova_rt.ids import ClinicId
 from medinova_rt.ports import Identity, Store
+from medinova_rt.principals import System
 from medinova_rt.staffing import Staffing
 from medinova_rt.users import User
 

@@ -11,7 +11,6 @@ import msgspec
 
 from api import call
 from medinova_rt import accounts, documents, emergency, grants, invitations, members, patients, sessions, users
-from medinova_rt.access import Half, Person, Principal, Role, SeatHolder, Service, ServiceScope
 from medinova_rt.adapters import embedded_credentials
 from medinova_rt.clinics import DEMO, PLATFORM
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, Standing
@@ -29,6 +28,7 @@ from medinova_rt.ids import (
     VisitId,
 )
 from medinova_rt.ports import Insert
+from medinova_rt.principals import Half, Person, Principal, Role, SeatHolder, Service, ServiceScope
 from tests.api.conftest import Door
 
 USER = UserId("usr-main")  # who is everything at the demo clinic

@@ -16,9 +16,11 @@ import pytest_asyncio
 
 from api.route import Route
 from api.routes import ROUTES
-from medinova_rt.access import Action, Half, Principal, Role, SeatHolder, Service, Stranger, Thing, require
+from medinova_rt.access import Thing, require
 from medinova_rt.errors import DomainError
 from medinova_rt.ids import LinkId, SeatId, SessionId, UserId, VisitId
+from medinova_rt.principals import Half, Principal, Role, SeatHolder, Service, Stranger
+from medinova_rt.rights import Action
 from signaling.session import ACTIONS
 from tests.api.town import HERE, THERE, Answer, Town, town
 

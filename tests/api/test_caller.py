@@ -7,11 +7,11 @@ import pytest
 
 from api import call
 from medinova_rt import documents, grants
-from medinova_rt.access import System
 from medinova_rt.clinics import DEMO
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import GrantId, UserId, new_id
 from medinova_rt.ports import Insert
+from medinova_rt.principals import System
 from medinova_rt.sessions import Session, Stage
 from tests.api.conftest import KEY, Answer, Door
 

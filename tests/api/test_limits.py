@@ -8,12 +8,13 @@ from multidict import CIMultiDict
 
 from api import call, limits
 from api.limits import ADDRESS, CLINIC, FAILURE, LIMITS, PERSON, Limits
-from medinova_rt.access import Person, Principal, Service, Thing
+from medinova_rt.access import Thing
 from medinova_rt.clinics import DEMO
 from medinova_rt.config import load
 from medinova_rt.errors import TooFast
 from medinova_rt.grants import Kind, StaffRole, Standing
 from medinova_rt.ids import ClinicId, UserId
+from medinova_rt.principals import Person, Principal, Service
 from tests.api.conftest import Door, token
 from tests.api.objects import OTHER, grant, person
 

@@ -22,8 +22,8 @@ from api.limits import LIMITS
 from api.repeating import Repeat
 from api.route import Route
 from api.routes import ROUTES
-from medinova_rt.access import Principal, Stranger
 from medinova_rt.operations.limit import Limit
+from medinova_rt.principals import Principal, Stranger
 from tests.api.conftest import Answer, Door
 from tests.api.objects import MAKERS, World, callers
 

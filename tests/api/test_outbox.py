@@ -8,11 +8,11 @@ import pytest
 from aiohttp import web
 
 from api import call
-from medinova_rt.access import Half, Person, Principal
 from medinova_rt.clinics import DEMO, PLATFORM
 from medinova_rt.grants import Grant, Kind, StaffRole, Standing
 from medinova_rt.ids import ClinicId, GrantId, MailId, SessionId, UserId, new_id
 from medinova_rt.ports import Letter
+from medinova_rt.principals import Half, Person, Principal
 from tests.api.conftest import Door
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)

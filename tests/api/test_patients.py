@@ -6,11 +6,11 @@ from aiohttp import web
 
 from api import call
 from medinova_rt import audit, documents, grants, invitations
-from medinova_rt.access import Person, Principal, Stranger
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, standing
 from medinova_rt.ids import ClinicId, GrantId, SessionId, UserId
 from medinova_rt.ports import Insert
+from medinova_rt.principals import Person, Principal, Stranger
 from medinova_rt.users import Users
 from tests.api.conftest import Answer, Door, Json
 

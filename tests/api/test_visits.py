@@ -5,8 +5,8 @@ import pytest
 
 from api import call
 from medinova_rt import audit
-from medinova_rt.access import Role, Service
 from medinova_rt.ids import ClinicId
+from medinova_rt.principals import Role, Service
 from tests.api.conftest import SEATS, Door, token
 
 

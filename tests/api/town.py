@@ -18,7 +18,6 @@ from yarl import URL
 
 from api import call
 from medinova_rt import accounts, clinics, documents, emergency, grants, invitations, patients, users
-from medinova_rt.access import Role, Service, ServiceScope
 from medinova_rt.accounts import Account
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.config import load
@@ -38,6 +37,7 @@ from medinova_rt.ids import (
 from medinova_rt.invitations import Invitation
 from medinova_rt.patients import Patient
 from medinova_rt.ports import Insert, Replace
+from medinova_rt.principals import Role, Service, ServiceScope
 from medinova_rt.server import running
 from medinova_rt.sessions import Sessions, Stage
 from medinova_rt.users import User

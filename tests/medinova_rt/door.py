@@ -10,7 +10,6 @@ from typing import Any
 import pyotp
 
 from medinova_rt import audit, documents, mail, server
-from medinova_rt.access import Half, Person
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.local import MemoryStore
@@ -19,6 +18,7 @@ from medinova_rt.clinics import PLATFORM, Clinics
 from medinova_rt.factors import OwnFactors
 from medinova_rt.grants import Standing
 from medinova_rt.ports import NewPassword, Store
+from medinova_rt.principals import Half, Person
 from medinova_rt.sessions import Session, Sessions
 from medinova_rt.signin import Browser, Entered, SignIn
 from medinova_rt.users import User, Users

@@ -5,31 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medinova_rt import access, audit
-from medinova_rt.access import (
-    ANYONE,
-    SEEN_BY,
-    TABLE,
-    Action,
-    Person,
-    Principal,
-    Relation,
-    Role,
-    SeatHolder,
-    Service,
-    Stranger,
-    System,
-    Thing,
-    claims,
-    guard,
-    may,
-    require,
-)
+from medinova_rt import audit
+from medinova_rt.access import Thing, claims, guard, may, require
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import DomainError, Forbidden, NotAuthenticated, NotFound
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, standing
 from medinova_rt.ids import ClinicId, GrantId, LinkId, PatientId, SeatId, SessionId, UserId, VisitId
+from medinova_rt.principals import Person, Principal, Role, SeatHolder, Service, Stranger, System
+from medinova_rt.rights import ANYONE, SEEN_BY, TABLE, Action, Relation
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 HERE, THERE = ClinicId("cli-here"), ClinicId("cli-there")
@@ -243,7 +227,7 @@ def test_the_address_does_not_make_another_principal() -> None:
 
 
 @pytest.mark.parametrize("principal", [SERVICE, CLINICIAN, System(), Stranger()])
-def test_a_refusal_tells_nothing(principal: access.Principal) -> None:
+def test_a_refusal_tells_nothing(principal: Principal) -> None:
     with pytest.raises(DomainError) as raised:
         require(principal, Action.VISIT_LEAVE, FOREIGN, NOW)
     assert not any(word in str(raised.value) for word in (HERE, THERE, VISIT, MINE))

@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from medinova_rt import accounts, assertions, audit
-from medinova_rt.access import Service, ServiceScope
 from medinova_rt.accounts import Account, Accounts, Change, Jwk
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
@@ -21,6 +20,7 @@ from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, Changed, LimitReached, NotAuthenticated, NotFound
 from medinova_rt.ids import AccountId, ClinicId
 from medinova_rt.ports import Store
+from medinova_rt.principals import Service, ServiceScope
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 AT = NOW.timestamp()

@@ -1,9 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
 from medinova_rt import audit
-from medinova_rt.access import Role, SeatHolder, Service
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId
+from medinova_rt.principals import Role, SeatHolder, Service
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 CLINIC, VISIT, SEAT, LINK = ClinicId("cli-1"), VisitId("vis-1"), SeatId("sea-1"), LinkId("lnk-1")

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from medinova_rt import audit, chat, documents
-from medinova_rt.access import Role, SeatHolder
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.chat import Chat, Tally
 from medinova_rt.errors import LimitReached
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId
 from medinova_rt.ports import Replace
+from medinova_rt.principals import Role, SeatHolder
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 VISIT = VisitId("vis-1")

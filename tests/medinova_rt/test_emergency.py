@@ -5,8 +5,21 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from medinova_rt import access, accesses, audit, changes, clinics, documents, emergency, grants, jobs, mail, users
-from medinova_rt.access import Action, Person, Thing
+from medinova_rt import (
+    access,
+    accesses,
+    audit,
+    changes,
+    clinics,
+    documents,
+    emergency,
+    grants,
+    jobs,
+    mail,
+    principals,
+    users,
+)
+from medinova_rt.access import Thing
 from medinova_rt.accesses import Accesses
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
@@ -16,6 +29,8 @@ from medinova_rt.errors import Changed, LimitReached, NotFound, WrongState
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, EmergencyId, GrantId, PatientId, SessionId, UserId
 from medinova_rt.ports import Insert, Store
+from medinova_rt.principals import Person
+from medinova_rt.rights import Action
 from medinova_rt.users import User
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -240,7 +255,7 @@ async def test_the_patient_reads_who_saw_the_record_by_name_and_whether_in_an_em
     await acted(store, DESK, Action.PATIENT_READ, NOW)
     await take(store, NOW + MINUTE)
     await acted(store, ADA, Action.PATIENT_READ, NOW + 2 * MINUTE)
-    service = access.Service(CLINIC, "192.0.2.9")
+    service = principals.Service(CLINIC, "192.0.2.9")
     await store.transact([audit.record(service, Action.PATIENT_READ, NOW + 3 * MINUTE, clinic=CLINIC, patient=PATIENT)])
     found, _ = await seen(store)
     assert [(each.name, each.role, each.action, each.is_emergency) for each in found] == [

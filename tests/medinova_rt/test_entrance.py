@@ -5,12 +5,12 @@ from typing import Literal
 import pytest
 
 from medinova_rt import audit, entrance, visits
-from medinova_rt.access import Role, SeatHolder, Service
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.entrance import Entrance, holder
 from medinova_rt.errors import DomainError, LinkExpired, LinkRevoked, NotAuthenticated, WrongState
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId
 from medinova_rt.links import COOKIE_LIFE, TICKET_LIFE, Grant, Links
+from medinova_rt.principals import Role, SeatHolder, Service
 from medinova_rt.visits import Visit, Visits
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)

@@ -5,12 +5,12 @@ import pyotp
 import pytest
 
 from medinova_rt import documents, grants
-from medinova_rt.access import Person
 from medinova_rt.clinics import Clinic
 from medinova_rt.errors import BadInput, LimitReached, NotAuthenticated, NotFound, WrongState
 from medinova_rt.grants import Grant, Kind, StaffRole, Standing
 from medinova_rt.ids import ClinicId, GrantId
 from medinova_rt.ports import Insert, Password, RecoveryCode, Totp
+from medinova_rt.principals import Person
 from tests.authenticator import Authenticator
 from tests.medinova_rt.door import ELSEWHERE, HOME, PASSWORD, URL, Rig, rig
 

@@ -7,7 +7,6 @@ import pytest
 from msgspec.structs import replace
 
 from medinova_rt import audit, clinics, grants, invitations, mail
-from medinova_rt.access import Service
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.clinics import DEMO, Clinics
@@ -19,6 +18,7 @@ from medinova_rt.lookups import Lookups
 from medinova_rt.members import Members
 from medinova_rt.patients import Details
 from medinova_rt.ports import Password, Store
+from medinova_rt.principals import Service
 from medinova_rt.register import Register
 from medinova_rt.relations import Relations, relation_id
 from medinova_rt.sessions import Sessions

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from medinova_rt import audit, grants, members
-from medinova_rt.access import Stranger
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.errors import BadInput, Changed, Conflict, DomainError, LimitReached, NotFound, WrongState
 from medinova_rt.grants import StaffRole
 from medinova_rt.ids import ClinicId, UserId
 from medinova_rt.members import Members, fit_roles
 from medinova_rt.ports import Store
+from medinova_rt.principals import Stranger
 from medinova_rt.users import Users
 from tests.medinova_rt.conftest import declared
 

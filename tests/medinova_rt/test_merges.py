@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from medinova_rt.access import Action
 from medinova_rt.errors import Changed, DomainError, LimitReached, NotFound, WrongState
 from medinova_rt.grants import Grant, Kind, Scope
 from medinova_rt.ids import PatientId, UserId
 from medinova_rt.merges import MAX_ABSORBED
 from medinova_rt.patients import MAX_IDENTIFIERS, MAX_TREATING, Identifier, Patient, State
 from medinova_rt.relations import MAX_RELATIONS, not_ended
+from medinova_rt.rights import Action
 from tests.medinova_rt.ward import NOW, SERVICE, THERE, Ward, acting, make_store
 
 DESK = acting("front-desk")

@@ -7,7 +7,6 @@ import pytest
 from msgspec.structs import replace
 
 from medinova_rt import lookups
-from medinova_rt.access import Action
 from medinova_rt.errors import BadInput, Changed, Forbidden, LimitReached, NotFound, NumberTaken, WrongState
 from medinova_rt.grants import StaffRole
 from medinova_rt.ids import PatientId, UserId
@@ -23,6 +22,7 @@ from medinova_rt.patients import (
     thing,
 )
 from medinova_rt.ports import MAX_TRANSACT_WRITES
+from medinova_rt.rights import Action
 from tests.medinova_rt.ward import ANNA, HERE, NOW, SERVICE, THERE, Ward, acting, make_store
 
 NOBODY = PatientId("pat-none")

@@ -7,7 +7,6 @@ import pytest
 from msgspec.structs import replace
 
 from medinova_rt import changes, documents, grants
-from medinova_rt.access import Action
 from medinova_rt.clinics import ADULTHOOD_JOB, COLLECTION, Clinic, Clinics
 from medinova_rt.errors import BadInput, Changed, Forbidden, LimitReached, NotFound, WrongState
 from medinova_rt.grants import FOREVER, Grant, Kind, Scope
@@ -16,6 +15,7 @@ from medinova_rt.jobs import Job
 from medinova_rt.patients import Patient
 from medinova_rt.ports import Replace
 from medinova_rt.relations import CHUNK, MAX_PATIENTS, MAX_RELATIONS, comes_of_age, end_of, not_ended, relation_id
+from medinova_rt.rights import Action
 from tests.medinova_rt.ward import HERE, NOW, Ward, acting, make_store
 
 DESK = acting("front-desk")

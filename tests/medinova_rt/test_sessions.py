@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from medinova_rt import audit, grants, sessions
-from medinova_rt.access import System
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import DEMO, PLATFORM
@@ -16,6 +15,7 @@ from medinova_rt.errors import Conflict, NotAuthenticated
 from medinova_rt.grants import Grant, Kind, StaffRole, Standing
 from medinova_rt.ids import ClinicId, GrantId, SessionId, UserId
 from medinova_rt.ports import Insert, Store
+from medinova_rt.principals import System
 from medinova_rt.sessions import MAX_SESSIONS, Session, Sessions, Stage, read_cookie
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from medinova_rt import audit, clinics, documents, grants, sessions
-from medinova_rt.access import Half, Person, System
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.adapters.watched_store import WatchedStore
@@ -18,6 +17,7 @@ from medinova_rt.errors import NotAuthenticated
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, GrantId, UserId, new_id
 from medinova_rt.ports import Find, Insert, Page, Replace, Store, Stored
+from medinova_rt.principals import Half, Person, System
 from medinova_rt.sessions import Session, Sessions, Stage
 from medinova_rt.signed_in import SignedIn
 

@@ -11,9 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from medinova_rt import tokens
-from medinova_rt.access import ServiceScope
 from medinova_rt.errors import NotAuthenticated
 from medinova_rt.ids import AccountId, SessionId, UserId
+from medinova_rt.principals import ServiceScope
 from medinova_rt.tokens import LEEWAY, LIFE, Claims, Tokens
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

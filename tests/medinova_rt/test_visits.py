@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from medinova_rt import audit, changes, jobs, visits
-from medinova_rt.access import Action, Role, SeatHolder, Service, System, Thing
+from medinova_rt.access import Thing
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.errors import BadInput, Conflict, DomainError, LimitReached, NotFound, WrongState
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId
 from medinova_rt.names import MAX_NAME
 from medinova_rt.ports import Token, Write
+from medinova_rt.principals import Role, SeatHolder, Service, System
+from medinova_rt.rights import Action
 from medinova_rt.visits import (
     DEFAULT_LIFE,
     MAX_LINKS,

@@ -8,7 +8,6 @@ from typing import Any
 from msgspec import Struct
 
 from medinova_rt import audit, documents, grants, jobs, lookups, patients, relations, users
-from medinova_rt.access import Person, Principal, Service
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.changes import Held
@@ -19,6 +18,7 @@ from medinova_rt.lookups import Lookups
 from medinova_rt.merges import Merges
 from medinova_rt.patients import Details, Patient, Patients
 from medinova_rt.ports import MAX_PAGE, Find, Insert, Store
+from medinova_rt.principals import Person, Principal, Service
 from medinova_rt.register import Register
 from medinova_rt.relations import Relations
 from medinova_rt.users import Users

@@ -14,12 +14,12 @@ from aiohttp.test_utils import TestServer
 from media.plane import MediaPlane
 from media.room import Name, OfferError, RoomEvent, Slot, SlotsChanged
 from medinova_rt import audit, entrance, visits
-from medinova_rt.access import Role, Service
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.entrance import Entrance
 from medinova_rt.ids import ClinicId, SeatId
 from medinova_rt.links import Links
 from medinova_rt.operations.telemetry import Counters
+from medinova_rt.principals import Role, Service
 from medinova_rt.visits import Visit, Visits
 from signaling import websocket
 from signaling.hub import Hub

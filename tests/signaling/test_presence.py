@@ -5,8 +5,8 @@ from itertools import combinations, product
 
 import pytest
 
-from medinova_rt.access import Role
 from medinova_rt.ids import LinkId, SeatId
+from medinova_rt.principals import Role
 from medinova_rt.visits import Link, Seat
 from signaling.messages import Participant
 from signaling.presence import Presence

@@ -8,9 +8,9 @@ import pytest
 
 from media.room import CodecWanted, Connected, Disconnected, Name, SpeakersChanged
 from medinova_rt import audit
-from medinova_rt.access import Role
 from medinova_rt.errors import Unavailable
 from medinova_rt.ids import SeatId
+from medinova_rt.principals import Role
 from signaling.messages import Close
 from tests.signaling.stage import OFFER, SERVICE, Page, Stage, phases, until
 

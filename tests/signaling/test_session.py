@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medinova_rt.access import TABLE, Action
 from medinova_rt.ids import SeatId
+from medinova_rt.rights import TABLE, Action
 from medinova_rt.visits import State
 from signaling.effects import Appear, Effect, Greet, Hang, LetGo, Negotiate, OpenGate, Record, Send, Show, Vanish
 from signaling.messages import (

@@ -9,8 +9,8 @@ from aiohttp import WSServerHandshakeError
 
 from media.room import Name, SpeakersChanged
 from medinova_rt import audit
-from medinova_rt.access import Role
 from medinova_rt.errors import Unavailable
+from medinova_rt.principals import Role
 from signaling import hub, websocket
 from signaling.flood import LARGE_BYTES, MAX_BYTES
 from signaling.messages import Close
