@@ -67,7 +67,8 @@ def decode(request: web.Request, data: bytes, kind: type[Struct], media_type: st
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as fault:
-        raise problems.from_schema(fault) from None
+        members = [field.encode_name for field in msgspec.structs.fields(kind)]
+        raise problems.from_schema(fault, members=members) from None
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         raise BadInput("The body is not JSON.") from None
 

@@ -6,7 +6,7 @@ The classes here are those that only HTTP knows; the rest come from `medinova_rt
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -157,10 +157,11 @@ def from_http(refusal: web.HTTPException) -> DomainError:
             return internal()
 
 
-def from_schema(fault: msgspec.ValidationError, where: str = "") -> errors.BadInput:
-    """Return what the decoder found, without repeating anything that was sent.
+def from_schema(fault: msgspec.ValidationError, where: str = "", members: Sequence[str] = ()) -> errors.BadInput:
+    """Return what the decoder found, without repeating anything that was sent: what could have been said instead.
 
     `where` names a place that has no JSON Pointers, e.g. "query ": its parameter is named in the text then.
+    `members` are those of the whole body.
     """
     text, _, path = str(fault).partition(" - at `")
     pointer = "/".join(["", *re.findall(r"[^.\[\]$`]+", path)])
@@ -171,7 +172,8 @@ def from_schema(fault: msgspec.ValidationError, where: str = "") -> errors.BadIn
         case _ if text.startswith(("Expected", "Object missing")):
             return errors.BadInput(f"{text.replace('`', '')}.", pointer)
         case _ if text.startswith("Object contains unknown"):
-            return errors.BadInput("A member is not known here.", pointer)
+            known = f" Known are: {', '.join(members)}." if members and not pointer else ""
+            return errors.BadInput(f"A member is not known here.{known}", pointer)
         case _:
             return errors.BadInput("A value is not one of those allowed.", pointer)
 

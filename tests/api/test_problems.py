@@ -59,6 +59,12 @@ def test_where_a_body_is_at_fault(fault: str, pointer: str) -> None:
     assert "Ben" not in str(error)
 
 
+def test_who_sends_an_unknown_member_is_told_those_that_there_are() -> None:
+    fault = msgspec.ValidationError("Object contains unknown field `Ben`")
+    error = problems.from_schema(fault, members=["name", "jwks"])
+    assert str(error) == "A member is not known here. Known are: name, jwks."
+
+
 @pytest.mark.parametrize(
     ("refusal", "code"),
     [
