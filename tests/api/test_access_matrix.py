@@ -142,7 +142,7 @@ endEmergency         | administrator                        |
 readOutbox           | operator                             |
 isAlive              | anyone                               |
 isReady              | anyone                               |
-readMetrics          | every-service operator               | persons half
+readMetrics          | service operator                     | persons half service-visits service-reads service-patients there/service
 readOpenApi          | anyone                               |
 readDocs             | anyone                               |
 readDocsStyle        | anyone                               |
