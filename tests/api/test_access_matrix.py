@@ -55,6 +55,7 @@ GROUPS = {
     "offices": {"front-desk", "billing"},
     "registries": {"service", "service-reads", "service-patients"},
     "every-service": SERVICES | {"there/service"},
+    "accounts": SERVICES - {"service"} | {"there/service"},
 }
 
 # Of the clinic's own things, the caller's own, and what belongs to nobody.
@@ -142,7 +143,7 @@ endEmergency         | administrator                        |
 readOutbox           | operator                             |
 isAlive              | anyone                               |
 isReady              | anyone                               |
-readMetrics          | service operator                     | persons half service-visits service-reads service-patients there/service
+readMetrics          | service operator                     | persons half accounts
 readOpenApi          | anyone                               |
 readDocs             | anyone                               |
 readDocsStyle        | anyone                               |
