@@ -72,17 +72,22 @@ async def read(call: Call[None]) -> Reply:
 
 
 async def add(call: Call[NewRelation]) -> Reply:
-    """Give somebody a relation to the patient. Somebody without an account is mailed an invitation (202)."""
+    """Give somebody whom the clinic knows a relation to the patient. Anybody else is mailed an invitation (202).
+
+    Whether an address has an account elsewhere is not for a clinic to learn, nor to bind its owner without their say.
+    """
     body, (starts_at, until) = call.body, _span(call)
     if (body.user is None) == (body.email is None):
         raise BadInput("name a user or an e-mail address")
     user = None if body.user is None else UserId(body.user)
     if body.email is not None:
-        known = await Users(call.app[STORE]).by_email(normal_email(body.email))
-        if known is None:
-            return await _invite(call)
-        user = known.id
-    assert user is not None
+        found = await Users(call.app[STORE]).by_email(normal_email(body.email))
+        user = found.id if found else None
+    assert call.thing.clinic
+    if user is None or not await call.app[RELATIONS].knows(call.thing.clinic, user, call.now):
+        if body.user is not None:
+            raise BadInput("there is no such user here", "/user")
+        return await _invite(call)
     made = await call.app[RELATIONS].add(
         call.principal,
         _patient(call),

@@ -137,6 +137,10 @@ class Relations:
             return await self._there(patient, made.id)
         raise Conflict("others are changing this patient's relations; try again")
 
+    async def knows(self, clinic: ClinicId, user: UserId, now: datetime) -> bool:
+        """Whether the user works at the clinic or acts for one of its patients."""
+        return any(grant.clinic == clinic for grant in await grants.of_user(self._store, user, now))
+
     async def _giving(
         self,
         id: PatientId,

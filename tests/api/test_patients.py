@@ -8,7 +8,7 @@ from api import call
 from medinova_rt import audit, documents, grants, invitations
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, standing
-from medinova_rt.ids import ClinicId, GrantId, SessionId, UserId
+from medinova_rt.ids import ClinicId, GrantId, PatientId, SessionId, UserId
 from medinova_rt.ports import Insert
 from medinova_rt.principals import Person, Principal, Stranger
 from medinova_rt.users import Users
@@ -60,6 +60,22 @@ class Clinics:
         said = {name.replace("_", "-"): value for name, value in headers.items()}
         kind = PATCH if method == "PATCH" else {}
         return await self.door.ask(method, path, key=None, json=json, headers={WHO: user, **kind, **said})
+
+    async def known(self, email: str, name: str, clinic: ClinicId = DEMO.id) -> UserId:
+        """Make a user who acts for some patient of the clinic."""
+        user = await Users(self.store).create(email, name, "en", "UTC", NOW)
+        grant = Grant(
+            id=GrantId(f"gra-{user.id}"),
+            clinic=clinic,
+            user=user.id,
+            kind=Kind.CARER,
+            patient=PatientId("pat-some"),
+            scope=[Scope.VISITS],
+            created_at=NOW,
+            starts_at=NOW,
+        )
+        await self.store.transact([Insert(grants.COLLECTION, grant.id, documents.encode(grant))])
+        return user.id
 
     async def patient(self, clinic: ClinicId = DEMO.id, user: str = "usr-desk", **more: Any) -> Json:
         answer = await self.ask(user, "POST", f"/v1/clinics/{clinic}/patients", {**ANNA, **more})
@@ -259,7 +275,7 @@ async def test_another_clinics_patient_cannot_be_merged(clinics: Clinics) -> Non
 
 async def test_a_patient_changes_their_own_contact_only(clinics: Clinics) -> None:
     made = await clinics.patient()
-    user = (await Users(clinics.store).create("anna@example.org", "Anna", "en", "UTC", NOW)).id
+    user = await clinics.known("anna@example.org", "Anna")
     path = f"/v1/patients/{made['id']}"
     given = await clinics.ask("usr-desk", "POST", f"{path}/relations", {"user": user, "kind": "self"})
     assert given.status == 201
@@ -294,7 +310,7 @@ async def test_what_was_seen_is_in_the_trail(clinics: Clinics) -> None:
 
 async def test_a_relation_is_given_listed_read_and_ended(clinics: Clinics) -> None:
     made = await clinics.patient(birth_date="2018-05-17")
-    user = (await Users(clinics.store).create("parent@example.org", "Parent", "en", "UTC", NOW)).id
+    user = await clinics.known("parent@example.org", "Parent")
     path = f"/v1/patients/{made['id']}/relations"
     body = {"email": "Parent@example.org", "kind": "parent", "scope": ["record"]}
     given = await clinics.ask("usr-desk", "POST", path, body)
@@ -317,9 +333,8 @@ async def test_a_relation_is_given_listed_read_and_ended(clinics: Clinics) -> No
 
 async def test_patients_see_and_end_what_others_are_to_them(clinics: Clinics) -> None:
     made = await clinics.patient()
-    users = Users(clinics.store)
-    anna = (await users.create("anna@example.org", "Anna", "en", "UTC", NOW)).id
-    carer = (await users.create("carer@example.org", "Carer", "en", "UTC", NOW)).id
+    anna = await clinics.known("anna@example.org", "Anna")
+    carer = await clinics.known("carer@example.org", "Carer")
     path = f"/v1/patients/{made['id']}/relations"
     own = (await clinics.ask("usr-desk", "POST", path, {"user": anna, "kind": "self"})).json
     theirs = (await clinics.ask("usr-desk", "POST", path, {"user": carer, "kind": "carer", "scope": ["visits"]})).json
@@ -333,7 +348,7 @@ async def test_patients_see_and_end_what_others_are_to_them(clinics: Clinics) ->
 
 async def test_a_scope_is_what_it_says(clinics: Clinics) -> None:
     made = await clinics.patient()
-    carer = (await Users(clinics.store).create("carer@example.org", "Carer", "en", "UTC", NOW)).id
+    carer = await clinics.known("carer@example.org", "Carer")
     body = {"user": carer, "kind": "carer", "scope": [Scope.VISITS]}
     assert (await clinics.ask("usr-desk", "POST", f"/v1/patients/{made['id']}/relations", body)).status == 201
     assert (await clinics.ask(carer, "GET", f"/v1/patients/{made['id']}")).problem == (403, "forbidden")
@@ -361,7 +376,7 @@ async def test_what_is_no_relation(clinics: Clinics, body: Json) -> None:
 async def test_a_relation_spans_what_no_calendar_holds(clinics: Clinics, span: Json, given: int) -> None:
     made = await clinics.patient()
     if given == 201:
-        await Users(clinics.store).create("cleo@example.org", "Cleo", "en", "UTC", NOW)
+        await clinics.known("cleo@example.org", "Cleo")
     body = {"email": "cleo@example.org", **span, "kind": "carer", "scope": ["record"]}
     assert (await clinics.ask("usr-desk", "POST", f"/v1/patients/{made['id']}/relations", body)).status == given
 
@@ -369,7 +384,7 @@ async def test_a_relation_spans_what_no_calendar_holds(clinics: Clinics, span: J
 async def test_a_relation_of_another_patient_is_not_found(clinics: Clinics) -> None:
     one = await clinics.patient()
     other = await clinics.patient(number="B-2", despite=[one["id"]])
-    carer = (await Users(clinics.store).create("carer@example.org", "Carer", "en", "UTC", NOW)).id
+    carer = await clinics.known("carer@example.org", "Carer")
     body = {"user": carer, "kind": "carer", "scope": ["record"]}
     made = (await clinics.ask("usr-desk", "POST", f"/v1/patients/{one['id']}/relations", body)).json
     for method in ("GET", "DELETE"):
@@ -387,7 +402,21 @@ async def test_somebody_without_an_account_is_invited(clinics: Clinics) -> None:
     assert stored is not None
     assert stored.document["relation"]["patient"] == made["id"]
     assert (stored.document["email"], stored.document["name"]) == ("anna@example.org", "Anna Nowak")
-    given = (await Users(clinics.store).create("ben@example.org", "Ben", "en", "UTC", NOW)).id
+    given = await clinics.known("ben@example.org", "Ben")
     assert (await clinics.ask("usr-desk", "POST", path, {"user": given, "kind": "self"})).status == 201
     again = await clinics.ask("usr-desk", "POST", path, {"email": "eve@example.org", "kind": "self"})
     assert again.problem == (409, "wrong-state")  # before a letter is sent
+
+
+async def test_whether_an_address_has_an_account_elsewhere_is_not_told(clinics: Clinics) -> None:
+    made = await clinics.patient()
+    path = f"/v1/patients/{made['id']}/relations"
+    there = await clinics.known("there@example.org", "There", OTHER.id)
+    answers = [
+        await clinics.ask("usr-desk", "POST", path, {"email": email, "kind": "carer", "scope": ["visits"]})
+        for email in ("there@example.org", "nobody@example.org")
+    ]
+    assert [(answer.status, list(answer.json)) for answer in answers] == [(202, ["invitation"])] * 2
+    body = {"user": there, "kind": "carer", "scope": ["visits"]}
+    assert (await clinics.ask("usr-desk", "POST", path, body)).problem == (400, "bad-input")
+    assert (await clinics.ask("usr-desk", "GET", path)).json["items"] == []
