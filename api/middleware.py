@@ -90,6 +90,7 @@ def harden(app: web.Application, settings: Settings) -> None:
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
+        response.headers[hdrs.SERVER] = "MediNova RT"  # and not the versions of what it is made of
         response.headers.update({**limits.fields(request), **sites.fields(request)})
         if REQUEST_ID in request:
             response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
@@ -112,7 +113,6 @@ def security_headers(settings: Settings) -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",  # what a page or file of the client states itself stays
-        "Server": "MediNova RT",  # and not the versions of what it is made of
     }
     if settings.is_https and not settings.is_local:  # there it would spoil http://localhost for everything else
         headers["Strict-Transport-Security"] = "max-age=31536000"

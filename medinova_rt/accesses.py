@@ -39,7 +39,8 @@ class Accesses:
         assert patient.clinic is not None
         assert patient.patient is not None
         page = await self._store.find(audit.BY_PATIENT, (patient.patient,), limit=limit, cursor=cursor)
-        records = [documents.decode(Record, row.document, audit.SCHEMA, {}) for row in page.rows]
+        found = [documents.decode(Record, row.document, audit.SCHEMA, {}) for row in page.rows]
+        records = [each for each in found if each.action != Action.ME_READ]  # their own name, on each page they open
         named = {UserId(each.actor) for each in records if each.session and each.clinic == patient.clinic}
         names = {user: await self._name(user) for user in named}
         looked = audit.record(principal, Action.PATIENT_ACCESSES, now, clinic=patient.clinic, patient=patient.patient)

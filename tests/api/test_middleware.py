@@ -154,3 +154,8 @@ async def test_a_log_line_names_the_route_and_never_the_path(door: Door, caplog:
         ("/web/{name}", 404),
     ]
     assert "Ben" not in json.dumps([vars(record) for record in caplog.records], default=str)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/me"])
+async def test_what_it_is_made_of_is_not_told(door: Door, path: str) -> None:
+    assert (await door.ask("GET", path, key=None)).headers["Server"] == "MediNova RT"

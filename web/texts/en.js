@@ -49,7 +49,6 @@ export default {
     'relation.add': 'let somebody act for the patient',
     'relation.end': 'ended that somebody acts for the patient',
     'emergency.take': 'took emergency access',
-    'me.read': 'saw the name among those they act for',
     'emergency.end': 'ended an emergency access',
     'access.denied': 'was refused access',
   }),

@@ -47,7 +47,6 @@ export default {
     'relation.add': 'permitió que alguien actúe por el paciente',
     'relation.end': 'terminó que alguien actúe por el paciente',
     'emergency.take': 'tomó acceso de emergencia',
-    'me.read': 'vio el nombre entre aquellos por quienes actúa',
     'emergency.end': 'terminó un acceso de emergencia',
     'access.denied': 'no obtuvo acceso',
   },
