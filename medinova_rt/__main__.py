@@ -32,6 +32,7 @@ from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.config import SettingError, Settings
 from medinova_rt.demo import Login
 from medinova_rt.errors import BadInput, DomainError, Unavailable
+from medinova_rt.folder import DATABASE, CannotStart, office
 from medinova_rt.grants import StaffRole
 from medinova_rt.operations import people, telemetry
 from medinova_rt.operations.addresses import machine_addresses, outward_address
@@ -39,7 +40,6 @@ from medinova_rt.operations.certificate import self_signed
 from medinova_rt.operations.keys import kept_key
 from medinova_rt.operations.people import Office
 from medinova_rt.principals import Role, Service
-from medinova_rt.server import CannotStart
 from medinova_rt.texts import LANGUAGES
 from medinova_rt.zones import DEFAULT_ZONE
 
@@ -109,8 +109,8 @@ def _add_people(commands: Any) -> None:
 async def _in_office(settings: Settings, asked: argparse.Namespace) -> int:
     """Do what `medinova user …` or `medinova clinic …` says, and print what came of it."""
     try:
-        async with server.office(settings) as office:
-            lines = await _act(office, asked)
+        async with office(settings) as opened:
+            lines = await _act(opened, asked)
     except DomainError as error:
         print(f"medinova {asked.command} {asked.act}: {error}", file=sys.stderr)
         return 1
@@ -240,7 +240,7 @@ def _greeting(app: web.Application, links: dict[Role, str], logins: list[Login])
 
 async def _show_outbox(settings: Settings) -> int:
     """Print the letters that are kept, beside a running server or without one."""
-    database = Path(settings.data) / server.DATABASE
+    database = Path(settings.data) / DATABASE
     if not database.is_file():
         raise CannotStart("MEDINOVA_DATA holds no database; is it the folder that the server uses?")
     store = SqliteStore(database, outbox_notifier.FINDS)
@@ -248,7 +248,7 @@ async def _show_outbox(settings: Settings) -> int:
         await store.open()
         letters, _ = await OutboxNotifier(store).newest()
     except Unavailable as error:
-        raise CannotStart(f"MEDINOVA_DATA: {server.DATABASE} cannot be read.") from error
+        raise CannotStart(f"MEDINOVA_DATA: {DATABASE} cannot be read.") from error
     finally:
         await store.close()
     for letter in reversed(letters):

@@ -22,27 +22,8 @@ from api import call, forwarded, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import (
-    accounts,
-    assertions,
-    audit,
-    clinics,
-    emergency,
-    entrance,
-    grants,
-    invitations,
-    jobs,
-    lookups,
-    mail,
-    relations,
-    repeats,
-    sessions,
-    signin,
-    users,
-    visits,
-)
+from medinova_rt import clinics
 from medinova_rt.accounts import Accounts
-from medinova_rt.adapters import embedded_challenges, outbox_notifier
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
@@ -51,10 +32,11 @@ from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.adapters.watched_store import WatchedStore
 from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import ADULTHOOD_JOB, Clinics
-from medinova_rt.config import DEFAULT_PORT, Settings
+from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
 from medinova_rt.errors import Unavailable
 from medinova_rt.factors import OwnFactors
+from medinova_rt.folder import DATABASE, FINDS, CannotStart, keep_folder, key
 from medinova_rt.ids import VisitId
 from medinova_rt.invitations import Invitations
 from medinova_rt.jobs import Job, Jobs
@@ -64,9 +46,7 @@ from medinova_rt.mail import MAIL_JOB, Mail
 from medinova_rt.merges import Merges
 from medinova_rt.operations.addresses import MediaAddresses, media_addresses
 from medinova_rt.operations.health import Health
-from medinova_rt.operations.keys import kept_key
 from medinova_rt.operations.listening import listen
-from medinova_rt.operations.people import Office
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.patients import Patients
 from medinova_rt.register import Register
@@ -87,30 +67,7 @@ from signaling.messages import PROTOCOL
 log = logging.getLogger(__name__)
 
 WEB = Path(__file__).resolve().parents[1] / "web"
-DATABASE = "medinova.db"
 KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
-FINDS = (
-    *audit.FINDS,
-    *clinics.FINDS,
-    *emergency.FINDS,
-    *entrance.FINDS,
-    *grants.FINDS,
-    *invitations.FINDS,
-    *jobs.FINDS,
-    *lookups.FINDS,
-    *mail.FINDS,
-    *embedded_challenges.FINDS,
-    *outbox_notifier.FINDS,
-    *relations.FINDS,
-    *repeats.FINDS,
-    *signin.FINDS,
-    *users.FINDS,
-    *visits.FINDS,
-    *sessions.FINDS,
-    *accounts.FINDS,
-    *assertions.FINDS,
-)
-
 DOCUMENTS = web.AppKey("documents", SqliteStore)
 JOBS = web.AppKey("jobs", Jobs)
 PLANE = web.AppKey("plane", MediaPlane)
@@ -123,10 +80,6 @@ SWEEPS = web.AppKey("sweeps", Sweeps)
 NOTIFIER = web.AppKey[SmtpNotifier | OutboxNotifier]("notifier")
 
 
-class CannotStart(Exception):
-    """Carries one sentence for whoever started the server."""
-
-
 def make(settings: Settings, addresses: MediaAddresses, health: Health, counters: Counters) -> web.Application:
     """Return the application, its parts made and not yet opened, its keys made if this is the first start.
 
@@ -137,19 +90,19 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     watched = WatchedStore(documents)
     store = RidingStore(watched)
     work = Jobs(store, utc_now)
-    secret = (settings.secret or _key(data / "secret.key")).encode()
+    secret = (settings.secret or key(data / "secret.key")).encode()
     old_secret = settings.old_secret.encode() or None
     links = Links(secret, old_secret)
     engine, health.engine_why = _engine(settings, addresses)
     plane = MediaPlane(engine, _preference(settings.video_codec), _announced(settings, addresses))
     held = Visits(store, work.wake)
-    index = Lookups(store, _key(data / "index.key").encode())
+    index = Lookups(store, key(data / "index.key").encode())
     hub = Hub(store, links, held, plane, counters, utc_now)
 
     app = routes.make_app(settings)
     app[LOOKUPS] = index
     app[call.SETTINGS] = settings
-    app[call.SERVICE_KEY] = settings.service_key or _key(data / "service.key")
+    app[call.SERVICE_KEY] = settings.service_key or key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
     app[DOCUMENTS], app[call.STORE], app[call.REPEATS] = documents, store, Repeats(store, secret, old_secret)
     app[call.CLINICS] = Clinics(store)
@@ -212,7 +165,7 @@ async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[
     Raises CannotStart.
     """
     tls = _tls(settings)
-    _keep_folder(Path(settings.data))
+    keep_folder(Path(settings.data))
     with contextlib.ExitStack() as bound, malformed.counted(counters := Counters()) as logger:
         sockets = [bound.enter_context(each) for each in _listen(settings)]
         settings = settings.on_port(sockets[0].getsockname()[1], host)
@@ -238,28 +191,6 @@ async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[
             log.info("stopping")
             await _stop(runner, app)
             log.info("stopped")
-
-
-@contextlib.asynccontextmanager
-async def office(settings: Settings) -> AsyncIterator[Office]:
-    """The data folder without a server, to put people in: also beside one that runs. Raises CannotStart."""
-    data = Path(settings.data)
-    _keep_folder(data)
-    secret = (settings.secret or _key(data / "secret.key")).encode()
-    store = SqliteStore(data / DATABASE, FINDS)
-    url = settings.on_port(settings.listen_port or DEFAULT_PORT).public_url  # of no account here: that of passkeys
-    identity = EmbeddedIdentity(store, Users(store), secret, url, Argon2Hashing())
-    try:
-        await store.open()
-    except Unavailable as error:
-        raise CannotStart(f"MEDINOVA_DATA: {DATABASE} cannot be opened.") from error
-    try:
-        await identity.open()
-        await Clinics(store).ensure(clinics.DEMO)
-        yield Office(store, identity, utc_now())
-    finally:
-        await identity.close()
-        await store.close()
 
 
 async def _stop(runner: web.AppRunner, app: web.Application) -> None:
@@ -415,20 +346,6 @@ def _listen(settings: Settings) -> list[socket.socket]:
             taken = f"TCP port {settings.listen_port} is taken; stop whoever has it or set MEDINOVA_LISTEN_PORT."
             raise CannotStart(taken) from error
         raise CannotStart("MEDINOVA_LISTEN_HOST is no address of this machine.") from error
-
-
-def _keep_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotStart("MEDINOVA_DATA is no folder that this user can make or use.") from error
-
-
-def _key(file: Path) -> str:
-    try:
-        return kept_key(file)
-    except OSError as error:
-        raise CannotStart(f"MEDINOVA_DATA: {file.name} cannot be read, made, or holds no key.") from error
 
 
 def _start_line(health: Health) -> dict[str, object]:

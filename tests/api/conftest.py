@@ -29,6 +29,7 @@ from medinova_rt.clinics import Clinics
 from medinova_rt.config import load
 from medinova_rt.entrance import Entrance
 from medinova_rt.factors import OwnFactors
+from medinova_rt.folder import FINDS
 from medinova_rt.ids import VisitId
 from medinova_rt.invitations import Invitations
 from medinova_rt.links import Links
@@ -42,7 +43,6 @@ from medinova_rt.register import Register
 from medinova_rt.relations import Relations
 from medinova_rt.repeats import Repeats
 from medinova_rt.riders import RidingStore
-from medinova_rt.server import FINDS
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
 from medinova_rt.signin import SignIn

@@ -11,10 +11,10 @@ from medinova_rt import documents, grants, mail, users
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.config import load
+from medinova_rt.folder import DATABASE, FINDS
 from medinova_rt.grants import Grant, Kind
 from medinova_rt.ids import GrantId, new_id
 from medinova_rt.ports import Insert, Write
-from medinova_rt.server import DATABASE, FINDS
 from medinova_rt.sessions import Sessions, Stage
 from tests.e2e.people import People, Person
 from tests.e2e.server import Server

@@ -9,13 +9,14 @@ from typing import Any
 
 import pyotp
 
-from medinova_rt import audit, documents, mail, server
+from medinova_rt import audit, documents, mail
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import PLATFORM, Clinics
 from medinova_rt.factors import OwnFactors
+from medinova_rt.folder import FINDS
 from medinova_rt.grants import Standing
 from medinova_rt.ports import NewPassword, Store
 from medinova_rt.principals import Half, Person
@@ -86,7 +87,7 @@ class Rig:
 
 @asynccontextmanager
 async def rig(kind: str, folder: Path) -> AsyncIterator[Rig]:
-    store = MemoryStore(server.FINDS) if kind == "local" else SqliteStore(folder / "door.db", server.FINDS)
+    store = MemoryStore(FINDS) if kind == "local" else SqliteStore(folder / "door.db", FINDS)
     await store.open()
     users, clinics, sessions = Users(store), Clinics(store), Sessions(store)
     identity = EmbeddedIdentity(store, users, b"s" * 32, URL, Argon2Hashing(memory_kib=8, passes=1))

@@ -18,13 +18,14 @@ from api import call
 from medinova_rt import documents, grants, mail, server, users
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.config import Settings, load
+from medinova_rt.folder import CannotStart
 from medinova_rt.grants import Grant, Kind
 from medinova_rt.ids import GrantId, UserId, new_id
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import GAUGES
 from medinova_rt.ports import Insert, Write
 from medinova_rt.principals import System
-from medinova_rt.server import CannotStart, running
+from medinova_rt.server import running
 from medinova_rt.sessions import Stage
 from signaling.messages import PROTOCOL
 from tests.media.engines import best, native
