@@ -1,4 +1,4 @@
-"""The composition root: the only module that knows every adapter.
+"""The composition root: with `folder`, all that knows every adapter.
 
 `make` puts the parts together; the `cleanup_ctx` generators open them in order (store, jobs, media, signalling) and
 close them in reverse. `running` is a whole server from its bound port to its graceful stop.
