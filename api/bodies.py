@@ -6,6 +6,7 @@ bound on a line. A member or parameter that is not in the Struct is refused, so 
 
 import asyncio
 import re
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -65,7 +66,7 @@ def decode(request: web.Request, data: bytes, kind: type[Struct], media_type: st
     if media_type == FORM:
         return _convert(_form(data), kind, "")
     try:
-        return msgspec.json.decode(data, type=kind)
+        return _decoded(data, kind)
     except msgspec.ValidationError as fault:
         members = [field.encode_name for field in msgspec.structs.fields(kind)]
         raise problems.from_schema(fault, members=members) from None
@@ -81,6 +82,28 @@ def decode_query(request: web.Request, kind: type[Struct] | None) -> Struct | No
             raise BadInput("Nothing is known here of what is in the query.")
         return None
     return _convert(_once(list(query.items())), kind, "query ")
+
+
+def _decoded(data: bytes, kind: type[Struct]) -> Struct:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as fault:
+        if "got `float`" not in str(fault):
+            raise
+    return msgspec.convert(_whole(msgspec.json.decode(data)), kind)
+
+
+def _whole(said: Any) -> Any:
+    """JSON has one kind of number, and to JSON Schema 16.0 is an integer."""
+    match said:
+        case float() if said.is_integer():
+            return int(said)
+        case list():
+            return [_whole(each) for each in said]
+        case dict():
+            return {name: _whole(each) for name, each in said.items()}
+        case _:
+            return said
 
 
 def _form(data: bytes) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """OpenAPI 3.1 out of the route table: whatever serves a request also describes it, so the two cannot differ."""
 
 import inspect
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from api import repeating
 from api.problems import MEDIA_TYPE, TABLE, Problem
 from api.repeating import Repeat
 from api.route import Route
+from medinova_rt import ids
 from medinova_rt.errors import DomainError
 from medinova_rt.principals import Role
 
@@ -56,6 +58,21 @@ HEADERS: Json = {
     "Deprecation": {"description": "Since when (RFC 9745).", "schema": {"type": "string"}},
     "Sunset": {"description": "From when on it may be gone (RFC 8594).", "schema": {"type": "string"}},
 }
+# what the path's parameters are called → what the responses' `id` is, and how it begins
+IDS: dict[str, tuple[Any, str]] = {
+    "clinic": (ids.ClinicId, "cli"),
+    "visit": (ids.VisitId, "vis"),
+    "seat": (ids.SeatId, "sea"),
+    "link": (ids.LinkId, "lnk"),
+    "patient": (ids.PatientId, "pat"),
+    "member": (ids.UserId, "usr"),
+    "relation": (ids.GrantId, "gra"),
+    "emergency": (ids.EmergencyId, "eme"),
+    "invitation": (ids.InvitationId, "inv"),
+    "account": (ids.AccountId, "acc"),
+    "session": (ids.SessionId, "ses"),
+    "passkey": (None, "psk"),
+}
 PARAMETERS: Json = {
     "IdempotencyKey": {
         "name": repeating.HEADER,
@@ -90,7 +107,9 @@ def document(routes: Sequence[Route], *, version: str, public_url: str) -> Json:
     known = dict(zip([*structs, Problem], references, strict=True))
     paths: Json = {}
     for route in documented:
-        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, known)
+        operation = paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, known)
+        if links := _links(route, documented):
+            operation["responses"]["201"]["links"] = links
     required = {**PARAMETERS["IdempotencyKey"], "required": True}
     return {
         "openapi": "3.1.0",
@@ -152,7 +171,13 @@ def _operation(route: Route, known: Known) -> Json:
 
 def _parameters(route: Route) -> list[Json]:
     found: list[Json] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": f"^{IDS[name][1]}-[0-9a-z-]{{1,36}}$"},
+        }
+        for name in route.parameters
     ]
     if route.query:
         _, schemas = msgspec.json.schema_components([route.query])
@@ -169,6 +194,18 @@ def _parameters(route: Route) -> list[Json]:
     if route.is_safe and route.response and route.is_api:
         found.append({"$ref": "#/components/parameters/IfNoneMatch"})
     return found
+
+
+def _links(route: Route, routes: Sequence[Route]) -> Json:
+    """Return what can be done next with what the route has made: it is named by the answer's `id`."""
+    made = typing.get_type_hints(route.response).get("id") if route.response and route.status == 201 else None
+    found = {name: "$response.body#/id" for name, (kind, _) in IDS.items() if made and made is kind}
+    known = {**{name: f"$request.path.{name}" for name in route.parameters}, **found}
+    return {
+        each.operation: {"operationId": each.operation, "parameters": {name: known[name] for name in each.parameters}}
+        for each in routes
+        if found and set(found) <= set(each.parameters) <= set(known)
+    }
 
 
 def _plain(kind: Json) -> Json:

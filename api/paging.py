@@ -9,10 +9,18 @@ from api.call import AnyCall, Reply
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
-MAX_CURSOR = 4096
+MAX_CURSOR = 1024
 
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="At most so many items.")]
-Cursor = Annotated[str, Meta(min_length=1, max_length=MAX_CURSOR, description="`next_cursor` of the page before.")]
+Cursor = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_CURSOR,
+        pattern="^[A-Za-z0-9_=-]+$",
+        description="`next_cursor` of the page before.",
+    ),
+]
 
 
 class Paging(Struct, frozen=True, forbid_unknown_fields=True):

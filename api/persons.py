@@ -20,6 +20,13 @@ Name = Annotated[
 Email = Annotated[str, Meta(min_length=3, max_length=MAX_EMAIL, extra_json_schema={"format": "email"})]
 Language = Annotated[Literal["en", "es"], Meta(description="In which somebody is written to.")]
 Zone = Annotated[
-    str, Meta(min_length=1, max_length=64, description="IANA name.", examples=["Europe/Madrid", "America/New_York"])
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z][A-Za-z0-9+_-]*(/[A-Za-z0-9+_-]+){0,2}$",
+        description="IANA name.",
+        examples=["Europe/Madrid", "America/New_York"],
+    ),
 ]
 Roles = Annotated[list[StaffRole], Meta(min_length=1, max_length=len(StaffRole))]

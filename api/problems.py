@@ -24,6 +24,12 @@ class WrongMethod(DomainError):
     code = "wrong-method"
 
 
+class Senseless(errors.BadInput):
+    """As documented, so that the decoder took it; but no such thing can be (RFC 9110 §15.5.21)."""
+
+    code = "senseless"
+
+
 class TooLarge(DomainError):
     code = "too-large"
 
@@ -65,7 +71,7 @@ class Row:
 
 
 TABLE: Mapping[type[DomainError], Row] = {
-    errors.BadInput: Row(400, "The request makes no sense here"),
+    errors.BadInput: Row(400, "The request is not what is documented"),
     RepeatKeyWrong: Row(400, "The Idempotency-Key is missing or malformed"),
     errors.NotAuthenticated: Row(401, "No valid credential"),
     errors.LinkExpired: Row(401, "The link has expired"),
@@ -88,6 +94,7 @@ TABLE: Mapping[type[DomainError], Row] = {
     TooLarge: Row(413, "The request is too large"),
     WrongMediaType: Row(415, "Wrong media type"),
     errors.RepeatDiffers: Row(422, "The key was used for another request"),
+    Senseless: Row(422, "The request makes no sense here"),
     PreconditionRequired: Row(428, "If-Match is missing"),
     errors.TooFast: Row(429, "Too many requests"),
     DomainError: Row(500, "Something went wrong on our side"),

@@ -124,6 +124,8 @@ class Route:
             possible |= {BadInput, problems.NotAcceptable}
         if self.request:
             possible |= {BadInput, problems.WrongMediaType}
+        if self.is_api and (self.request or self.query):
+            possible |= {problems.Senseless}
         if not self.is_public:
             possible |= {NotAuthenticated, errors.Forbidden, NotFound}
         if self.action in rights.FRESH:
@@ -188,6 +190,10 @@ class Route:
     async def _handle(self, call: Call[Any]) -> web.StreamResponse:
         try:
             reply = await self.handler(call)
+        except BadInput as fault:  # what was decoded is as documented
+            if problems.Senseless in self.problems:
+                raise problems.Senseless(str(fault), fault.pointer) from None
+            raise
         except NotAuthenticated:
             if self.guessable:
                 call.app[LIMITS].failed(call.request)

@@ -600,7 +600,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         operation="revokeSession",
         method="DELETE",
-        path="/v1/me/sessions/{session}",
+        path="/v1/me/sessions/{session:ses-[^/]+}",
         handler=sessions.revoke,
         action=Action.SESSION_REVOKE,
         status=204,
@@ -918,7 +918,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         operation="removePasskey",
         method="DELETE",
-        path="/v1/me/passkeys/{passkey}",
+        path="/v1/me/passkeys/{passkey:psk-[^/]+}",
         handler=factors.remove_passkey,
         action=Action.FACTOR_CHANGE,
         status=204,

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from api import caller
 from api.call import SETTINGS, SIGN_IN, Call, Reply
 from api.limits import LIMITS
+from api.persons import Email
 from medinova_rt.config import Settings
 from medinova_rt.ids import UserId
 from medinova_rt.operations.network import network
@@ -19,11 +20,10 @@ from medinova_rt.passwords import MAXIMUM
 from medinova_rt.ports import EmailCode, EmailLink, Method, Passkey, Password, RecoveryCode, Totp
 from medinova_rt.principals import Half
 from medinova_rt.signin import Browser, Entered, Next
-from medinova_rt.users import MAX_EMAIL, normal_email
+from medinova_rt.users import normal_email
 
 DEVICE_LIFE_S = 180 * 24 * 3600
 
-Email = Annotated[str, Meta(min_length=3, max_length=MAX_EMAIL)]
 Secret = Annotated[str, Meta(min_length=1, max_length=4 * MAXIMUM)]  # in whatever way its letters are composed
 Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it don't count.")]
 Credential = Annotated[

@@ -7,24 +7,14 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from api.call import LINKS, ROOMS, SETTINGS, VISITS, Call, Instant, Reply
+from api.persons import Name
 from medinova_rt.ids import LinkId, SeatId, VisitId
-from medinova_rt.names import MAX_NAME
 from medinova_rt.principals import Role, Service
 from medinova_rt.visits import DEFAULT_LIFE, LONGEST_LIFE, MAX_SEATS, SHORTEST_LIFE, Link, Seat, State, Visit
 
 MIN_LIFE_S = int(SHORTEST_LIFE.total_seconds())
 MAX_LIFE_S = int(LONGEST_LIFE.total_seconds())
 DEFAULT_LIFE_S = int(DEFAULT_LIFE.total_seconds())
-
-Name = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=MAX_NAME,
-        pattern=r"^(?! )[^\x00-\x1f\x7f]+(?<! )$",
-        description="What the others in the visit are shown; no control characters, no space at either end.",
-    ),
-]
 
 
 class LinkView(Struct, frozen=True):

@@ -135,6 +135,17 @@ def test_a_query_is_as_strict(text: str, query: Query | None) -> None:
         assert bodies.decode_query(request, Query) == query
 
 
+@pytest.mark.parametrize(
+    ("data", "limit"), [(b"7", 7), (b"7.0", 7), (b"7e0", 7), (b"7.5", None), (b"1e300", None), (b'"7"', None)]
+)
+def test_a_whole_number_is_an_integer_however_it_is_written(data: bytes, limit: int | None) -> None:
+    if limit is None:
+        with pytest.raises(BadInput):
+            decoded(b'{"limit": ' + data + b"}", JSON, Query)
+    else:
+        assert decoded(b'{"limit": ' + data + b"}", JSON, Query) == Query(limit)
+
+
 async def test_where_no_query_is_known_none_is_taken(door: Door) -> None:
     visit = await door.visit()
     refused = await door.ask("GET", f"/v1/visits/{visit['id']}?admin=true")

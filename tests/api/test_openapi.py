@@ -1,9 +1,10 @@
+import re
 from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api.openapi import document
+from api.openapi import IDS, document
 from api.routes import ROUTES
 from tests.api.conftest import Door
 
@@ -131,3 +132,26 @@ def test_operation_ids_are_those_that_clients_were_generated_from() -> None:
 def test_credentials_follow_from_the_access_table(operation: str, schemes: list[str]) -> None:
     found = next(each.values[2] for each in OPERATIONS if each.id == operation)
     assert [scheme for need in found["security"] for scheme in need] == schemes  # type: ignore[index]
+
+
+def test_whatever_is_made_is_linked_to_what_can_be_done_with_it() -> None:
+    made = {each.id: each.values[2]["responses"].get("201", {}).get("links", {}) for each in OPERATIONS}  # type: ignore[index]
+    assert {"readVisit", "endVisit", "addSeat"} <= made["createVisit"].keys()
+    assert made["createPatient"]["readPatient"]["parameters"] == {"patient": "$response.body#/id"}
+    assert made["addSeat"]["addLink"]["parameters"] == {
+        "visit": "$request.path.visit",
+        "seat": "$response.body#/id",
+    }
+    assert made["createInvitation"].keys() == {"withdrawInvitation"}
+
+
+def test_two_addresses_that_could_be_one_are_told_apart_by_how_ids_begin() -> None:
+    described = {
+        parameter["name"]: parameter["schema"]["pattern"]
+        for each in OPERATIONS
+        for parameter in each.values[2].get("parameters", [])  # type: ignore[union-attr]
+        if parameter.get("in") == "path"
+    }
+    assert described.keys() == IDS.keys()
+    for taken in ("options", "revoke-others"):
+        assert not any(re.fullmatch(pattern, taken) for pattern in described.values())

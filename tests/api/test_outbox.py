@@ -86,10 +86,15 @@ async def test_by_pages(door: Door, sign_in: SignIn) -> None:
     assert seen == [["4", "3"], ["2", "1"], ["0"]]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=", "cursor=gone", "newest=1"])
-async def test_a_query_that_makes_no_sense(door: Door, sign_in: SignIn, query: str) -> None:
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=", "cursor=%C3%A9", "newest=1"])
+async def test_a_query_that_is_none(door: Door, sign_in: SignIn, query: str) -> None:
     sign_in(OPERATOR)
     assert (await door.ask("GET", f"/v1/outbox?{query}", key=None)).problem == (400, "bad-input")
+
+
+async def test_a_cursor_that_makes_no_sense(door: Door, sign_in: SignIn) -> None:
+    sign_in(OPERATOR)
+    assert (await door.ask("GET", "/v1/outbox?cursor=gone", key=None)).problem == (422, "senseless")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import re
 import sqlite3
 from collections import defaultdict
 from pathlib import Path
@@ -6,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.openapi import IDS
 from api.problems import TABLE
 from api.repeating import Repeat
 from api.route import Route
@@ -38,7 +38,7 @@ def test_every_error_of_a_route_has_a_row(route: Any) -> None:
 async def test_every_error_of_a_route_is_answered_as_documented(
     door: Door, route: Route, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = re.sub(r"{\w+}", "x", route.template)
+    path = route.template.format(**{name: f"{IDS[name][1]}-x" if name in IDS else "x" for name in route.parameters})
     for kind in route.problems:
 
         def fail(*given: object, kind: type[DomainError] = kind) -> None:
@@ -67,7 +67,14 @@ async def test_opening_any_address_changes_nothing(door: Door, method: str) -> N
     seat = visit["seats"][1]
     link = seat["links"][0]
     before = await everything(door)
-    names = {"visit": visit["id"], "seat": seat["id"], "link": link["id"], "name": "app.js", "passkey": "psk-1"}
+    names = {
+        "visit": visit["id"],
+        "seat": seat["id"],
+        "link": link["id"],
+        "name": "app.js",
+        "passkey": "psk-1",
+        "session": "ses-1",
+    }
     paths = {route.template.format_map(defaultdict(lambda: "x", names)) for route in ROUTES} | {
         link["url"].removeprefix(door.url).partition("#")[0],
         f"/join?{token(seat)}",

@@ -102,6 +102,7 @@ NAMELESS = {"role": "patient"}
         ({"seats": [NAMELESS]}, "/seats/0"),
         ({"seats": [{**NAMELESS, "name": ""}]}, "/seats/0/name"),
         ({"seats": [{**NAMELESS, "name": "   "}]}, "/seats/0/name"),
+        ({"seats": [{**NAMELESS, "name": " Ben"}]}, "/seats/0/name"),
         ({"seats": [{**NAMELESS, "name": "x" * 81}]}, "/seats/0/name"),
         ({"seats": [{**NAMELESS, "name": "a\nb"}]}, "/seats/0/name"),
         ({"seats": [{**NAMELESS, "name": "a\u202eb"}]}, "/seats/0/name"),

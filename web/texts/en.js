@@ -124,6 +124,7 @@ export default {
     'number-taken': 'This number belongs to another patient already.',
     'likely-duplicates': 'The clinic may have this patient already.',
     'bad-input': 'Something in it does not fit. Please check it.',
+    senseless: 'Something in it does not fit. Please check it.',
     'no-passkey': 'No passkey was used. Try again, or choose another way.',
     'idempotency-unanswered': 'It was probably done already. Reload the page to see.',
   },

@@ -122,6 +122,7 @@ export default {
     'number-taken': 'Este número ya es de otro paciente.',
     'likely-duplicates': 'Puede que la clínica ya tenga a este paciente.',
     'bad-input': 'Algo de esto no es válido. Revíselo, por favor.',
+    senseless: 'Algo de esto no es válido. Revíselo, por favor.',
     'no-passkey': 'No se usó ninguna llave de acceso. Inténtelo de nuevo o elija otra forma.',
     'idempotency-unanswered': 'Probablemente ya se hizo. Vuelva a cargar la página para verlo.',
   },

@@ -48,7 +48,7 @@ export function totpView({ api, done }) {
     content: [element('h2', { tabindex: '-1', autofocus: true }, texts.enrol.totp), element('p', {}, texts.enrol.scan), box, code.root],
     fields: { code },
     submit: texts.enrol.confirm,
-    problems: { 'not-authenticated': texts.second.wrongTotp, 'bad-input': texts.second.wrongTotp },
+    problems: { 'not-authenticated': texts.second.wrongTotp, senseless: texts.second.wrongTotp },
     send: async (busy) => {
       const { body } = await api.post('/v1/me/totp/confirm', { code: digits(code.input.value) }, { proof: true, busy });
       await done(body?.recovery_codes);

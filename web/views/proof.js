@@ -49,7 +49,11 @@ async function ask(api, email) {
   });
 }
 
-const refused = () => ({ 'not-authenticated': texts.proof.wrong, 'bad-input': texts.proof.wrong });
+const refused = () => ({
+  'not-authenticated': texts.proof.wrong,
+  'bad-input': texts.proof.wrong,
+  senseless: texts.proof.wrong,
+});
 
 /** @param {import('../api.js').Api} api @param {Send} send */
 function byPasskey(api, send) {

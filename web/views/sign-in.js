@@ -52,7 +52,7 @@ export function signInView({ api, notice = '', token = '', done }) {
   }
 
   /** A wrong code or password is no trouble of the page: it is said, and tried again. */
-  const refused = (/** @type {string} */ text) => ({ 'not-authenticated': text, 'bad-input': text });
+  const refused = (/** @type {string} */ text) => ({ 'not-authenticated': text, 'bad-input': text, senseless: text });
 
   function askEmail() {
     const address = field({
