@@ -211,8 +211,10 @@ async def test_a_slot_goes_from_layer_to_layer_without_an_error(meeting: Meeting
     meeting.engine.route(slot.id, None)
     await asyncio.sleep(1.5)  # counts are told once a second
     end, sent = (await b.stats())["inbound"][mid], meeting.engine.track_counters(slot.id)
-    # a receiver expects by the numbers no more than was sent: none was skipped, whatever a busy machine dropped
-    assert end["packets"] + end["lost"] <= sent["packets"] + sent["repaired"]
+    # A receiver expects by the numbers no more than was sent: none was skipped, whatever a busy machine dropped. What
+    # came late after all, Firefox goes on counting as lost.
+    lost = end["lost"] if receives == "chromium" else 0
+    assert end["packets"] + lost <= sent["packets"] + sent["repaired"]
 
 
 async def all_layers(person: Person) -> bool:
