@@ -93,7 +93,7 @@ async def test_nothing_is_found(who: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("who", ["front-desk", "self", "service"])
+@pytest.mark.parametrize("who", ROLES)
 async def test_nothing_is_found_in_a_short_while(who: str, tmp_path: Path) -> None:
     options = ("--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--max-time", "15")
     async with town(tmp_path) as built:

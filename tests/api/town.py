@@ -18,7 +18,7 @@ from yarl import URL
 
 from api import call
 from medinova_rt import accounts, clinics, documents, emergency, grants, invitations, patients, users
-from medinova_rt.accounts import Account
+from medinova_rt.accounts import Account, Jwk
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.config import load
 from medinova_rt.emergency import Emergency
@@ -66,6 +66,10 @@ class Answer:
         """The body, but for what differs between any two answers."""
         content = msgspec.json.decode(self.body)
         return msgspec.json.encode({name: each for name, each in content.items() if name != "request_id"})
+
+
+# RFC 8037, appendix A.2: nobody in town signs with it
+KEY = Jwk(kty="OKP", kid="town", crv="Ed25519", x="11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
 
 
 @dataclass
@@ -129,7 +133,7 @@ class Town:
     async def account(self, who: str, clinic: ClinicId, *scopes: ServiceScope) -> None:
         now = self.app[call.CLOCK]()
         id_ = AccountId(derived_id("acc", who))
-        made = Account(id=id_, clinic=clinic, name=who, keys=[], scopes=list(scopes), created_at=now)
+        made = Account(id=id_, clinic=clinic, name=who, keys=[KEY], scopes=list(scopes), created_at=now)
         await self.insert(accounts.COLLECTION, made)
         token = self.app[call.TOKENS].for_account(id_, 1, scopes, now)
         self.people[who] = {"Authorization": f"Bearer {token}"}
