@@ -1,6 +1,7 @@
 """The one table of everything served over HTTP: it answers the requests and writes /openapi.json and /docs.
 
-The WebSocket of a visit is mounted beside it (signaling) and described at /asyncapi.json.
+The WebSocket of a visit is mounted beside it (signaling) and described at /asyncapi.json. It is long because it is a
+table, a row for each route and nothing else: what may be asked of the server is read in one place.
 """
 
 import functools

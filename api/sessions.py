@@ -38,7 +38,7 @@ class AccessToken(Struct, frozen=True):
 
     access_token: str
     expires_in: int
-    token_type: str = "Bearer"  # noqa: S105
+    token_type: str = "Bearer"  # noqa: S105  # no secret: how a token is shown
     scope: str | None = None  # of a service account
 
 

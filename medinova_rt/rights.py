@@ -44,13 +44,13 @@ class Action(StrEnum):
     ME_READ = "me.read"
     ME_CHANGE = "me.change"
     ME_PROVE = "me.prove"
-    PASSWORD_CHANGE = "password.change"  # noqa: S105
+    PASSWORD_CHANGE = "password.change"  # noqa: S105  # the name of an act
     FACTOR_LIST = "factor.list"
     FACTOR_CHANGE = "factor.change"
     SESSION_LIST = "session.list"
     SESSION_REVOKE = "session.revoke"
-    TOKEN_ISSUE = "token.issue"  # noqa: S105
-    TOKEN_GRANT = "token.grant"  # noqa: S105
+    TOKEN_ISSUE = "token.issue"  # noqa: S105  # the name of an act
+    TOKEN_GRANT = "token.grant"  # noqa: S105  # the name of an act
     KEYS_READ = "keys.read"
 
     CLINIC_CREATE = "clinic.create"
