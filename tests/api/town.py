@@ -243,7 +243,7 @@ async def _people(town: Town) -> None:
         expires_at=now + LONG_AGO,
     )
     await town.insert(invitations.COLLECTION, open_)
-    town.ids |= {"invitation": open_.id, "passkey": "pas-none"}
+    town.ids |= {"invitation": open_.id, "passkey": "psk-none"}
     town.ids["account"] = derived_id("acc", "service-visits")
 
 
