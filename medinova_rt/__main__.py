@@ -26,13 +26,12 @@ from aiohttp import web
 
 from api import call
 from medinova_rt import clinics, config, demo, server
-from medinova_rt.adapters import outbox_notifier
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
-from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.cabinet import Cabinet, office
 from medinova_rt.config import SettingError, Settings
 from medinova_rt.demo import Login
 from medinova_rt.errors import BadInput, DomainError, Unavailable
-from medinova_rt.folder import DATABASE, CannotStart, office
+from medinova_rt.folder import DATABASE, CannotStart
 from medinova_rt.grants import StaffRole
 from medinova_rt.operations import people, telemetry
 from medinova_rt.operations.addresses import machine_addresses, outward_address
@@ -243,14 +242,14 @@ async def _show_outbox(settings: Settings) -> int:
     database = Path(settings.data) / DATABASE
     if not database.is_file():
         raise CannotStart("MEDINOVA_DATA holds no database; is it the folder that the server uses?")
-    store = SqliteStore(database, outbox_notifier.FINDS)
+    cabinet = Cabinet(settings)
+    await cabinet.open()
     try:
-        await store.open()
-        letters, _ = await OutboxNotifier(store).newest()
+        letters, _ = await OutboxNotifier(cabinet.store).newest()
     except Unavailable as error:
-        raise CannotStart(f"MEDINOVA_DATA: {DATABASE} cannot be read.") from error
+        raise CannotStart("MEDINOVA_DATA: the letters cannot be read.") from error
     finally:
-        await store.close()
+        await cabinet.close()
     for letter in reversed(letters):
         print(f"To: {letter.to}\nDate: {letter.at:%Y-%m-%d %H:%M:%S} UTC\nSubject: {letter.subject}\n\n{letter.text}")
         print("─" * 72)

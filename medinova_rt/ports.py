@@ -167,6 +167,35 @@ class Notifier(Protocol):
         ...
 
 
+# --- what data keys are wrapped with ---
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A data key as it is kept: worth nothing without the key-encryption key of that version."""
+
+    version: str
+    data: bytes
+
+
+class Keys(Protocol):
+    """Key-encryption keys, which never leave whoever holds them. All methods raise Unavailable."""
+
+    async def wrap(self, key: bytes, context: bytes) -> Wrapped:
+        """Under the newest version; `context` is bound to it, and has to be shown again."""
+        ...
+
+    async def unwrap(self, wrapped: Wrapped, context: bytes) -> bytes:
+        """Raises KeyLost: that version is gone, or this is not what was wrapped in that context."""
+        ...
+
+    async def newest(self) -> str: ...
+
+    async def rotate(self) -> str:
+        """Make a new version, which wraps from now on, and return it; those before go on unwrapping."""
+        ...
+
+
 # --- who somebody is: what is shown as proof, what is set up to prove it with later ---
 
 

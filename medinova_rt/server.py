@@ -28,15 +28,14 @@ from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.smtp_notifier import SmtpNotifier
-from medinova_rt.adapters.sqlite_store import SqliteStore
-from medinova_rt.adapters.watched_store import WatchedStore
 from medinova_rt.assertions import Assertions
+from medinova_rt.cabinet import Cabinet
 from medinova_rt.clinics import ADULTHOOD_JOB, Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
 from medinova_rt.errors import Unavailable
 from medinova_rt.factors import OwnFactors
-from medinova_rt.folder import DATABASE, FINDS, CannotStart, keep_folder, key
+from medinova_rt.folder import CannotStart, keep_folder, key
 from medinova_rt.ids import VisitId
 from medinova_rt.invitations import Invitations
 from medinova_rt.jobs import Job, Jobs
@@ -52,7 +51,6 @@ from medinova_rt.patients import Patients
 from medinova_rt.register import Register
 from medinova_rt.relations import Relations
 from medinova_rt.repeats import Repeats
-from medinova_rt.riders import RidingStore
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
 from medinova_rt.signin import SignIn
@@ -68,7 +66,7 @@ log = logging.getLogger(__name__)
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
-DOCUMENTS = web.AppKey("documents", SqliteStore)
+CABINET = web.AppKey("cabinet", Cabinet)
 JOBS = web.AppKey("jobs", Jobs)
 PLANE = web.AppKey("plane", MediaPlane)
 ENGINE = web.AppKey("engine", Engine)
@@ -86,9 +84,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     `settings.on_port` was applied. Raises CannotStart.
     """
     data = Path(settings.data)
-    documents = SqliteStore(data / DATABASE, FINDS)
-    watched = WatchedStore(documents)
-    store = RidingStore(watched)
+    cabinet = Cabinet(settings)
+    store = cabinet.store
     work = Jobs(store, utc_now)
     secret = (settings.secret or key(data / "secret.key")).encode()
     old_secret = settings.old_secret.encode() or None
@@ -104,15 +101,15 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.SETTINGS] = settings
     app[call.SERVICE_KEY] = settings.service_key or key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
-    app[DOCUMENTS], app[call.STORE], app[call.REPEATS] = documents, store, Repeats(store, secret, old_secret)
+    app[CABINET], app[call.STORE], app[call.REPEATS] = cabinet, store, Repeats(store, secret, old_secret)
     app[call.CLINICS] = Clinics(store)
     app[call.SESSIONS] = Sessions(store)
     app[call.SIGNED_IN] = SignedIn(store)
     app[call.TOKENS] = Tokens(secret, settings.public_url, old_secret)
     app[call.ACCOUNTS] = Accounts(store)
     app[call.ASSERTIONS] = Assertions(store, app[call.ACCOUNTS], f"{settings.public_url}/oauth/token")
-    watched.watch(app[call.SIGNED_IN].watched)
-    watched.watch(app[call.ACCOUNTS].watched)
+    cabinet.watched.watch(app[call.SIGNED_IN].watched)
+    cabinet.watched.watch(app[call.ACCOUNTS].watched)
     everybody = Users(store)
     identity = EmbeddedIdentity(store, everybody, secret, settings.public_url, Argon2Hashing())
     app[EMBEDDED] = app[call.IDENTITY] = identity
@@ -149,7 +146,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     )
     app.router.add_get("/asyncapi.json", _asyncapi)
     counters.include("media", plane.counters)
-    counters.include("store", documents.counters)
+    counters.include("store", cabinet.counters)
     counters.include("jobs", work.counters)
     counters.include("mail", app[MAIL].counters)
     counters.include("passwords", identity.counters)
@@ -203,15 +200,12 @@ async def _stop(runner: web.AppRunner, app: web.Application) -> None:
 
 
 async def open_store(app: web.Application) -> AsyncIterator[None]:
-    store = app[DOCUMENTS]
-    try:
-        await store.open()
-    except Unavailable as error:
-        raise CannotStart(f"MEDINOVA_DATA: {DATABASE} cannot be opened.") from error
-    app[call.HEALTH].add("store", lambda: store.get(clinics.COLLECTION, clinics.DEMO.id))
+    cabinet = app[CABINET]
+    await cabinet.open()
+    app[call.HEALTH].add("store", lambda: cabinet.store.get(clinics.COLLECTION, clinics.DEMO.id))
     await app[call.CLINICS].ensure(clinics.DEMO)
     yield
-    await store.close()
+    await cabinet.close()
 
 
 async def open_identity(app: web.Application) -> AsyncIterator[None]:

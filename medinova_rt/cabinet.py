@@ -1,0 +1,65 @@
+"""Where the documents are, as the settings say, with all that stands between the nouns and the disk.
+
+From the nouns downwards: `RidingStore` takes a request's done mark along, `WatchedStore` tells whoever remembers a
+document that it was written.
+The server opens a cabinet, and so does work on the data without a server.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from medinova_rt import clinics
+from medinova_rt.adapters.argon2_hashing import Argon2Hashing
+from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
+from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.adapters.watched_store import WatchedStore
+from medinova_rt.clinics import Clinics
+from medinova_rt.config import DEFAULT_PORT, Settings
+from medinova_rt.errors import Unavailable
+from medinova_rt.folder import DATABASE, FINDS, CannotStart, keep_folder, key
+from medinova_rt.operations.people import Office
+from medinova_rt.riders import RidingStore
+from medinova_rt.users import Users
+
+
+class Cabinet:
+    """`store` is what the nouns are given; `documents` is the adapter underneath, for who asks how it is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.documents = SqliteStore(Path(settings.data) / DATABASE, FINDS)
+        self.watched = WatchedStore(self.documents)
+        self.store = RidingStore(self.watched)
+
+    async def open(self) -> None:
+        """Raises CannotStart."""
+        try:
+            await self.documents.open()
+        except Unavailable as error:
+            raise CannotStart(f"MEDINOVA_DATA: {DATABASE} cannot be opened.") from error
+
+    async def close(self) -> None:
+        await self.documents.close()
+
+    def counters(self) -> Mapping[str, int]:
+        return self.documents.counters()
+
+
+@contextlib.asynccontextmanager
+async def office(settings: Settings) -> AsyncIterator[Office]:
+    """The data without a server, to put people in: also beside one that runs. Raises CannotStart."""
+    data = Path(settings.data)
+    keep_folder(data)
+    secret = (settings.secret or key(data / "secret.key")).encode()
+    cabinet = Cabinet(settings)
+    url = settings.on_port(settings.listen_port or DEFAULT_PORT).public_url  # of no account here: that of passkeys
+    identity = EmbeddedIdentity(cabinet.store, Users(cabinet.store), secret, url, Argon2Hashing())
+    await cabinet.open()
+    try:
+        await identity.open()
+        await Clinics(cabinet.store).ensure(clinics.DEMO)
+        yield Office(cabinet.store, identity, datetime.now(UTC))
+    finally:
+        await identity.close()
+        await cabinet.close()
