@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
 
-from medinova_rt.ports import MAX_TRANSACT_WRITES, Find, Page, Replace, Store, Stored, Token, Write
+from medinova_rt.layered import LayeredStore
+from medinova_rt.ports import MAX_TRANSACT_WRITES, Replace, Store, Token, Write
 
 
 class _State(Enum):
@@ -62,29 +63,11 @@ class Rider:
 _RIDER: ContextVar[Rider | None] = ContextVar("rider", default=None)
 
 
-class RidingStore:
+class RidingStore(LayeredStore):
     """The Store port over another store, with room for riders."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def get(self, collection: str, id: str) -> Stored | None:
-        return await self._store.get(collection, id)
-
-    async def find(
-        self,
-        find: Find,
-        equal: Sequence[str | int | bool] = (),
-        *,
-        at_least: str | int | None = None,
-        below: str | int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> Page:
-        return await self._store.find(find, equal, at_least=at_least, below=below, limit=limit, cursor=cursor)
 
     async def transact(self, writes: Sequence[Write]) -> list[Token]:
         if len(writes) > MAX_TRANSACT_WRITES:
             raise RuntimeError("a transact has too many writes")
         rider = _RIDER.get()
-        return await (self._store.transact(writes) if rider is None else rider.join(self._store, writes))
+        return await (self._below.transact(writes) if rider is None else rider.join(self._below, writes))

@@ -5,12 +5,13 @@ It stands between all of this process and its store, so that no use case can for
 
 from collections.abc import Callable, Mapping, Sequence
 
-from medinova_rt.ports import Find, Page, Store, Stored, Token, Write
+from medinova_rt.layered import LayeredStore
+from medinova_rt.ports import Store, Token, Write
 
 
-class WatchedStore:
+class WatchedStore(LayeredStore):
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._watchers: dict[str, list[Callable[[Write], None]]] = {}
 
     def watch(self, watchers: Mapping[str, Callable[[Write], None]]) -> None:
@@ -18,24 +19,9 @@ class WatchedStore:
         for collection, watcher in watchers.items():
             self._watchers.setdefault(collection, []).append(watcher)
 
-    async def get(self, collection: str, id: str) -> Stored | None:
-        return await self._store.get(collection, id)
-
-    async def find(
-        self,
-        find: Find,
-        equal: Sequence[str | int | bool] = (),
-        *,
-        at_least: str | int | None = None,
-        below: str | int | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> Page:
-        return await self._store.find(find, equal, at_least=at_least, below=below, limit=limit, cursor=cursor)
-
     async def transact(self, writes: Sequence[Write]) -> list[Token]:
         try:
-            return await self._store.transact(writes)
+            return await self._below.transact(writes)
         finally:
             for write in writes:
                 for watcher in self._watchers.get(write.collection, ()):
