@@ -18,3 +18,7 @@ for name in [name for name in os.environ if name.startswith("MEDINOVA_")]:
 settings.register_profile("test", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", deadline=None, max_examples=5000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("test")
+
+from tests.firestore import emulator, own_emulator  # noqa: E402  # after what it needs set
+
+__all__ = ["emulator", "own_emulator"]
