@@ -65,7 +65,7 @@ async def _user(request: web.Request, claims: Claims, now: datetime, where: str)
     principal = live.principal(where) if live else None
     if not isinstance(principal, Person) or principal.user != claims.user:
         raise NotAuthenticated("The session of this access token is over.")
-    return replace(principal, authenticated_at=LONG_AGO)
+    return replace(principal, authenticated_at=LONG_AGO, second_at=None)
 
 
 def by_cookie(call: AnyCall) -> Person:

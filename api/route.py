@@ -19,13 +19,13 @@ from aiohttp import web
 from msgspec import Struct
 
 from api import bodies, caller, conditions, deprecation, forwarded, problems, repeating, things
-from api.call import CLOCK, REPEATS, STORE, AnyCall, Call, Reply
+from api.call import CLOCK, FACTORS, REPEATS, STORE, AnyCall, Call, Reply
 from api.limits import LIMITS
 from api.repeating import Repeat
 from medinova_rt import access, errors, rights
 from medinova_rt.access import NOWHERE, Thing
 from medinova_rt.errors import BadInput, DomainError, NotAuthenticated, NotFound, Unavailable
-from medinova_rt.principals import Principal, Stranger
+from medinova_rt.principals import Person, Principal, Stranger
 from medinova_rt.repeats import Answer
 from medinova_rt.rights import Action, Relation
 
@@ -185,7 +185,10 @@ class Route:
         limits.caller(request, principal)
         thing = await things.load(request, principal, self.thing)
         limits.clinic(request, principal, thing)
-        return await access.guard(request.app[STORE], principal, self.action, thing, now), thing
+        acting = await access.guard(request.app[STORE], principal, self.action, thing, now)
+        if self.action in rights.FRESH_SECOND and isinstance(acting, Person):
+            await request.app[FACTORS].require_second(acting, now)
+        return acting, thing
 
     async def _handle(self, call: Call[Any]) -> web.StreamResponse:
         try:

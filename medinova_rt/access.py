@@ -122,10 +122,14 @@ def require(principal: Principal, action: Action, thing: Thing, now: datetime) -
     if found is None:
         raise _refusal(principal, thing)
     if isinstance(principal, Person):
-        if action in FRESH and now - principal.authenticated_at > PROOF_LIFE:
+        if action in FRESH and not is_fresh(principal.authenticated_at, now):
             raise ProveAgain("show again that it is you")
         return replace(principal, role=found[0], grant=found[2].id if found[2] else None)
     return principal
+
+
+def is_fresh(proven_at: datetime | None, now: datetime) -> bool:
+    return proven_at is not None and now - proven_at <= PROOF_LIFE
 
 
 def _refusal(principal: Principal, thing: Thing) -> Exception:

@@ -1,7 +1,8 @@
 """What somebody proves with who they are, looked after by themselves: password, authenticator app, passkeys.
 
 Every change needs a fresh proof of identity (`rights.FRESH`), leaves a record, is told to the user by mail, and gives
-their session a new secret. A new password ends the user's other sessions and makes other browsers unknown. The last
+their session a new secret. Who has a second factor proves that one: a password that was guessed, or a letter that was
+read, takes no factor away. A new password ends the user's other sessions and makes other browsers unknown. The last
 second factor stays where a clinic asks for one.
 """
 
@@ -10,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from medinova_rt import audit, mail
+from medinova_rt import access, audit, mail
 from medinova_rt.browsers import Browsers
 from medinova_rt.clinics import PLATFORM, Clinics
-from medinova_rt.errors import Conflict, NotFound, WrongState
+from medinova_rt.errors import Conflict, NotFound, ProveAgain, WrongState
 from medinova_rt.ids import UserId
 from medinova_rt.passwords import MINIMUM, STAFF_MINIMUM
 from medinova_rt.ports import (
@@ -68,6 +69,11 @@ class OwnFactors:
 
     async def of(self, user: UserId) -> Factors:
         return await self._identity.factors(user)
+
+    async def require_second(self, person: Person, now: datetime) -> None:
+        """Raise ProveAgain where the user has a second factor and has not used it of late: `rights.FRESH_SECOND`."""
+        if not access.is_fresh(person.second_at, now) and (await self._identity.factors(person.user)).second:
+            raise ProveAgain("show again that it is you, by your second factor")
 
     async def set_password(self, person: Person, password: str, device: str | None, now: datetime) -> str:
         """Return the session's new secret. Raises BadInput for a password that is none.

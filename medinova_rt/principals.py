@@ -81,8 +81,8 @@ class SeatHolder(_NoUser):
 class Person:
     """A signed-in user, as their session and grants stood when they were read.
 
-    `strong`: a second factor was proven. Staff roles whose clinic asks for one count only then, and so does operating
-    the platform; `weak` holds the clinics that don't ask. `role` and `grant` say by what right the user acts, once
+    `strong`: a second factor was proven, the last time at `second_at`. Staff roles whose clinic asks for one count only
+    then, and so does operating the platform; `weak` holds the clinics that don't ask. `role` and `grant` say by what right the user acts, once
     `guard` has found it.
     """
 
@@ -95,6 +95,7 @@ class Person:
     address: str | None = field(default=None, compare=False)
     role: str = "user"
     grant: GrantId | None = None
+    second_at: datetime | None = None
 
     @property
     def kind(self) -> str:

@@ -210,6 +210,13 @@ FRESH = frozenset(
     }
 )
 
+FRESH_SECOND = frozenset(  # of FRESH: where the user has a second factor, by that one
+    {
+        Action.PASSWORD_CHANGE,
+        Action.FACTOR_CHANGE,
+    }
+)
+
 SERVICE_SCOPES: Mapping[Action, frozenset[ServiceScope]] = {  # any one of them; an action without a row needs none
     **dict.fromkeys(
         (

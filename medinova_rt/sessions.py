@@ -81,6 +81,7 @@ class Session(Struct, frozen=True, kw_only=True):
     known_device: Open[bool]  # the user had signed in from it before
     created_at: Open[datetime]
     authenticated_at: Open[datetime]  # when the user last showed that it is them
+    second_at: Open[datetime | None] = None  # when last by a second factor
     last_seen_at: Open[datetime]
     expires_at: Open[datetime]  # the latest that it can end, whoever it is
     device: Private[str | None] = None
@@ -144,6 +145,7 @@ class Sessions:
             known_device=known_device,
             created_at=now,
             authenticated_at=now,
+            second_at=now if strong else None,
             last_seen_at=now,
             expires_at=now + (HALF if stage is Stage.HALF else OTHERS).absolute,
             device=devices.label(device),
@@ -181,6 +183,7 @@ class Sessions:
                 stage=Stage.FULL,
                 strong=before.strong or strong,
                 authenticated_at=now,
+                second_at=now if strong else before.second_at,
                 last_seen_at=now,
                 expires_at=before.created_at + OTHERS.absolute,
             )
@@ -268,7 +271,15 @@ def _actor(session: Session, address: str | None) -> audit.Actor:
     """The user, as audit records of signing in name them: before anybody asked what else they may be."""
     if session.stage is Stage.HALF:
         return Half(session.user, session.id, address)
-    return Person(session.user, session.id, Standing(), session.strong, session.authenticated_at, address=address)
+    return Person(
+        session.user,
+        session.id,
+        Standing(),
+        session.strong,
+        session.authenticated_at,
+        address=address,
+        second_at=session.second_at,
+    )
 
 
 def _ending(stored: Stored, actor: audit.Actor, now: datetime, action: Action = Action.SESSION_REVOKE) -> list[Write]:

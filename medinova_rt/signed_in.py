@@ -49,7 +49,14 @@ class Live:
         if session.stage is Stage.HALF:
             return Half(session.user, session.id, address)
         return Person(
-            session.user, session.id, self.standing, session.strong, session.authenticated_at, self.weak, address
+            session.user,
+            session.id,
+            self.standing,
+            session.strong,
+            session.authenticated_at,
+            self.weak,
+            address,
+            second_at=session.second_at,
         )
 
 

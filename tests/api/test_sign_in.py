@@ -197,3 +197,39 @@ async def test_a_new_password_that_is_none_leaves_the_session_as_it_was(door: Do
     refused = await browser.ask("PUT", "/v1/me/password", {"password": "short", "current": PASSWORD})
     assert refused.problem == (422, "senseless")
     assert (await browser.ask("GET", "/v1/me/factors")).status == 200
+
+
+@pytest.mark.parametrize("session", ["strong", "weak"])
+@pytest.mark.parametrize("first", ["password", "code"])
+async def test_a_first_factor_takes_no_second_one_away(door: Door, session: str, first: str) -> None:
+    """Neither in the session that proved the second one at first, nor in one of before there was any."""
+    await user(door)
+    weak, strong = Browser(door), Browser(door)
+    await weak.sign_in()
+    await strong.sign_in()
+    app = pyotp.TOTP((await strong.ask("POST", "/v1/me/totp")).json["secret"])
+    await strong.ask("POST", "/v1/me/totp/confirm", {"code": app.at(door.clock())})
+    browser = strong if session == "strong" else weak
+    for _ in range(2):
+        door.clock.ahead += 5.5 * one_minute
+        for each in (strong, weak):
+            await each.ask("GET", "/v1/me/factors")
+    proof = {"password": PASSWORD} if first == "password" else {"code": await mailed_code(door)}
+    assert (await browser.ask("POST", "/v1/me/proof", proof)).status == 204
+    for method, path, body in (
+        ("DELETE", "/v1/me/totp", None),
+        ("POST", "/v1/me/totp", None),
+        ("POST", "/v1/me/passkeys/options", None),
+        ("POST", "/v1/me/recovery-codes", None),
+        ("PUT", "/v1/me/password", {"password": "seven red herons on a roof"}),
+    ):
+        assert (await browser.ask(method, path, body)).problem == (403, "prove-again"), path
+    assert (await browser.ask("POST", "/v1/me/proof", {"totp": app.at(door.clock())})).status == 204
+    assert (await browser.ask("DELETE", "/v1/me/totp")).status == 204
+
+
+async def mailed_code(door: Door) -> str:
+    now = door.clock()
+    mailing = await door.app[call.IDENTITY].mailing(EMAIL, now)
+    await door.app[call.STORE].transact(mailing.along)
+    return mailing.code

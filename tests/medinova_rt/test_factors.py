@@ -1,4 +1,6 @@
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pyotp
@@ -6,7 +8,7 @@ import pytest
 
 from medinova_rt import documents, grants
 from medinova_rt.clinics import Clinic
-from medinova_rt.errors import BadInput, LimitReached, NotAuthenticated, NotFound, WrongState
+from medinova_rt.errors import BadInput, LimitReached, NotAuthenticated, NotFound, ProveAgain, WrongState
 from medinova_rt.grants import Grant, Kind, StaffRole, Standing
 from medinova_rt.ids import ClinicId, GrantId
 from medinova_rt.ports import Insert, Password, RecoveryCode, Totp
@@ -168,3 +170,23 @@ async def test_new_recovery_codes_make_the_older_ones_worthless(door: Rig) -> No
     with pytest.raises(NotAuthenticated):
         await door.identity.prove(RecoveryCode(codes[0]), door.now, user=person.user)
     assert (await door.identity.prove(RecoveryCode(new[0]), door.now, user=person.user)).strong
+
+
+@pytest.mark.parametrize(
+    ("has_app", "second_ago", "let"),
+    [(False, None, True), (True, None, False), (True, 11, False), (True, 10, True), (False, 11, True)],
+)
+async def test_who_has_a_second_factor_proves_it_before_a_factor_is_touched(
+    door: Rig, has_app: bool, second_ago: int | None, let: bool
+) -> None:
+    await door.user()
+    person = await signed_in(door)
+    if has_app:
+        await door.with_app(person)
+    at = None if second_ago is None else door.now - timedelta(minutes=second_ago)
+    person = replace(person, second_at=at)
+    if let:
+        await door.factors.require_second(person, door.now)
+        return
+    with pytest.raises(ProveAgain):
+        await door.factors.require_second(person, door.now)

@@ -36,11 +36,8 @@ async function ask(api, email) {
       proven = true;
       dialog.close();
     };
-    const ways = [
-      factors.passkeys.length > 0 && passkeysWork() && byPasskey(api, send),
-      factors.totp && byTotp(send),
-      factors.password && byPassword(send),
-    ].filter((way) => way instanceof HTMLElement);
+    const ways = [factors.passkeys.length > 0 && passkeysWork() && byPasskey(api, send), factors.totp && byTotp(send)].filter((way) => way instanceof HTMLElement);
+    if (!ways.length && factors.password) ways.push(byPassword(send)); // where there is a second factor, what touches it asks for that one
     if (!ways.length) ways.push(byMail(api, email, send));
     const parts = ways.flatMap((way, n) => (n ? [element('p', { class: 'or' }, texts.signIn.or), way] : [way]));
     const dialog = openDialog({ name: 'proof', title: texts.proof.title, close: texts.forms.cancel }, element('p', {}, texts.proof.text), ...parts);
