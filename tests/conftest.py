@@ -4,6 +4,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.firebase import auth_emulator as auth_emulator  # a fixture for all
+
 # Set before any vendor's library is imported, so that none probes a cloud's metadata address.
 os.environ.update(
     METADATA_HOST="127.0.0.1:1",
