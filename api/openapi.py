@@ -109,7 +109,7 @@ def document(routes: Sequence[Route], *, version: str, public_url: str) -> Json:
     for route in documented:
         operation = paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, known)
         if links := _links(route, documented):
-            operation["responses"]["201"]["links"] = links
+            operation["responses"][str(route.status)]["links"] = links
     required = {**PARAMETERS["IdempotencyKey"], "required": True}
     return {
         "openapi": "3.1.0",
@@ -197,15 +197,30 @@ def _parameters(route: Route) -> list[Json]:
 
 
 def _links(route: Route, routes: Sequence[Route]) -> Json:
-    """Return what can be done next with what the route has made: it is named by the answer's `id`."""
-    made = typing.get_type_hints(route.response).get("id") if route.response and route.status == 201 else None
-    found = {name: "$response.body#/id" for name, (kind, _) in IDS.items() if made and made is kind}
+    """Return what can be done next with what the answer names: what was made, or the first of a list."""
+    found = _named(route)
     known = {**{name: f"$request.path.{name}" for name in route.parameters}, **found}
     return {
         each.operation: {"operationId": each.operation, "parameters": {name: known[name] for name in each.parameters}}
         for each in routes
-        if found and set(found) <= set(each.parameters) <= set(known)
+        if found and set(found) & set(each.parameters) and set(each.parameters) <= set(known)
     }
+
+
+def _named(route: Route) -> dict[str, str]:
+    """Return what of a path the answer names, by the type of its ids, and where in it."""
+    if route.response is None:
+        return {}
+    hints = typing.get_type_hints(route.response)
+    if hints.get("next_cursor") is not None and "items" in hints:  # any list
+        (item,) = typing.get_args(hints["items"])
+        hints, where = typing.get_type_hints(item), "items/0/"
+    elif route.status == 201:
+        where = ""
+    else:
+        return {}
+    own = next((name for name in ("id", "user") if name in hints), "")
+    return {name: f"$response.body#/{where}{own}" for name, (kind, _) in IDS.items() if own and kind is hints[own]}
 
 
 def _plain(kind: Json) -> Json:
