@@ -25,6 +25,7 @@ from medinova_rt.factors import OwnFactors
 from medinova_rt.ids import ClinicId
 from medinova_rt.invitations import Invitations
 from medinova_rt.links import Links
+from medinova_rt.logs import Trail
 from medinova_rt.merges import Merges
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.telemetry import Counters
@@ -79,7 +80,7 @@ CLOCK = web.AppKey("clock", Clock)
 PROTOCOL = web.AppKey("protocol", int)  # what signalling speaks
 WEB = web.AppKey("web", Path)  # the folder of the browser client
 
-REQUEST_ID = web.RequestKey("request_id", str)
+REQUEST_ID = web.RequestKey[Trail]("request_id")
 
 Instant = Annotated[datetime, Meta(tz=True)]  # RFC 3339
 

@@ -1,6 +1,5 @@
 """Around every request: its id, its log line, errors as problem+json, other sites kept out, the browsers' orders."""
 
-import logging
 import re
 import secrets
 import time
@@ -14,10 +13,13 @@ from api.call import COUNTERS, REQUEST_ID, SETTINGS
 from api.trace import TRACE
 from medinova_rt.config import Settings
 from medinova_rt.errors import DomainError, NotFound
+from medinova_rt.logs import Log, Trail, Word
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 REQUEST_ID_HEADER = "X-Request-Id"
+METHODS = {method: Word(method) for method in hdrs.METH_ALL}
+OTHER, NONE = Word("other"), Word("none")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,8 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id (or keep a plain one that a proxy gave) and write one line about it."""
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    request[REQUEST_ID] = given if re.fullmatch(r"[A-Za-z0-9-]{8,64}", given) else secrets.token_hex(16)
+    request[REQUEST_ID] = _given_id(request.headers.get(REQUEST_ID_HEADER, "")) or Trail(secrets.token_hex(16))
     span = request[TRACE] = trace.begin(
         request.headers.getall("traceparent", []), request.headers.getall("tracestate", [])
     )
@@ -35,18 +36,25 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     resource = request.match_info.route.resource
     log.info(
         "request",
-        extra={
-            "request": request[REQUEST_ID],
-            "trace": span.id,
-            "span": span.span,
-            "parent": span.parent,
-            "method": request.method if request.method in hdrs.METH_ALL else "other",
-            "route": resource.canonical if resource else "none",  # never the path: it is whatever somebody typed
-            "status": response.status,
-            "duration_ms": round((time.monotonic() - started) * 1000, 1),
-        },
+        request=request[REQUEST_ID],
+        trace=span.id,
+        span=span.span,
+        parent=span.parent,
+        method=METHODS.get(request.method, OTHER),
+        route=Word(resource.canonical) if resource else NONE,  # never the path: it is whatever somebody typed
+        status=response.status,
+        duration_ms=round((time.monotonic() - started) * 1000, 1),
     )
     return response
+
+
+def _given_id(given: str) -> Trail | None:
+    """Return the id that a proxy gave, if it is a UUID or 32 hexadecimal digits: no other holds nobody's name."""
+    return (
+        Trail(given.lower())
+        if re.fullmatch(r"(?i)[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", given)
+        else None
+    )
 
 
 @web.middleware
@@ -61,7 +69,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         if isinstance(problem, problems.WrongMethod):
             return _explained(request, problem, {"Allow": refusal.headers[hdrs.ALLOW]})
     except Exception:
-        log.exception("a request failed", extra={"request": request[REQUEST_ID], "trace": request[TRACE].id})
+        log.exception("a request failed", request=request[REQUEST_ID], trace=request[TRACE].id)
         problem = problems.internal()
     return _explained(request, problem, {})
 

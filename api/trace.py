@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from medinova_rt.logs import Trail
+
 MAX_STATE = 512  # characters, and
 MAX_MEMBERS = 32
 
@@ -26,9 +28,9 @@ _RANDOM = 2  # flag: the trace id is random
 class Trace:
     """`span` is ours; `parent` the caller's, if there is one."""
 
-    id: str
-    span: str
-    parent: str | None = None
+    id: Trail
+    span: Trail
+    parent: Trail | None = None
     flags: int = _RANDOM
     state: str = ""
 
@@ -43,12 +45,12 @@ TRACE = web.RequestKey("trace", Trace)
 
 def begin(parents: Sequence[str], states: Sequence[str]) -> Trace:
     """Return the span of a request with these header fields, each as often as it was sent."""
-    span = secrets.token_hex(8)
+    span = Trail(secrets.token_hex(8))
     found = _PARENT.fullmatch(parents[0].strip()) if len(parents) == 1 else None
     if not found or not _is_known(*found.groups()):
-        return Trace(secrets.token_hex(16), span)
+        return Trace(Trail(secrets.token_hex(16)), span)
     _, trace, parent, flags, _ = found.groups()
-    return Trace(trace, span, parent, int(flags, 16) & 3, _state(states))
+    return Trace(Trail(trace), span, Trail(parent), int(flags, 16) & 3, _state(states))
 
 
 def _is_known(version: str, trace: str, parent: str, flags: str, more: str | None) -> bool:

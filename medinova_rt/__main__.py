@@ -51,6 +51,8 @@ DEMO_SEATS = (
 
 
 def main() -> int:
+    telemetry.configure("warning")
+    telemetry.watch_process()
     arguments = _parser().parse_args()
     try:
         settings = config.load(os.environ)

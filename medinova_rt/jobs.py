@@ -10,7 +10,6 @@ Clocks of several nodes may differ by less than `SPARE`.
 """
 
 import asyncio
-import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,8 +20,9 @@ from msgspec import Struct, ValidationError
 from msgspec.structs import replace
 
 from medinova_rt import documents
-from medinova_rt.errors import Conflict, DomainError, NotFound, Unavailable
+from medinova_rt.errors import Conflict, NotFound, Unavailable
 from medinova_rt.ids import ClinicId, JobId, new_id
+from medinova_rt.logs import Log, Word, code
 from medinova_rt.phi import Open
 from medinova_rt.ports import Delete, Find, Insert, Replace, Store, Stored, Token, Write, encode_instant
 
@@ -41,7 +41,7 @@ POLL = timedelta(seconds=1)  # for jobs that other processes leave
 
 COUNTS = ("done", "failed", "dead", "overtaken")
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class State(StrEnum):
@@ -110,7 +110,7 @@ class Jobs:
                         self._running += 1
                         group.create_task(self._do(taken, handlers))
                 except Unavailable as error:
-                    log.warning("jobs wait for the store", extra={"code": error.code})
+                    log.warning("jobs wait for the store", code=code(error))
                 try:
                     async with asyncio.timeout(POLL.total_seconds()):
                         await self._awake.wait()
@@ -125,7 +125,7 @@ class Jobs:
         try:
             await self.work(taken, handlers)
         except Unavailable as error:  # the lease ends, and it is due again
-            log.warning("a job could not be put away", extra={"job": taken[0].id, "code": error.code})
+            log.warning("a job could not be put away", job=taken[0].id, code=code(error))
         finally:
             self._running -= 1
             self.wake()
@@ -143,10 +143,10 @@ class Jobs:
         try:
             before = _read(row)
         except (RuntimeError, ValidationError) as error:  # of a newer version, which has runners of its own; or damaged
-            log.error("a job cannot be read", extra={"job": row.id, "code": type(error).__name__})
+            log.error("a job cannot be read", job=JobId(row.id), code=code(error))
             return None
         if before.attempts >= MAX_ATTEMPTS:  # its runner died each time, perhaps of it
-            await self._put(before, row.token, self._died(before, "lease-ended"))
+            await self._put(before, row.token, self._died(before, Word("lease-ended")))
             return None
         held = replace(before, due_at=now + LEASE, attempts=before.attempts + 1, fence=before.fence + 1)
         token = await self._put(before, row.token, held)
@@ -162,9 +162,8 @@ class Jobs:
             async with asyncio.timeout((held.due_at - SPARE - now).total_seconds()):
                 await handlers[held.kind](held, now)
         except Exception as error:  # whatever a handler raises is its job's failure, not the runner's
-            why = error.code if isinstance(error, DomainError) else type(error).__name__
-            about = {"job": held.id, "kind": held.kind, "attempt": held.attempts, "code": why}
-            log.warning("a job failed", extra=about)
+            why = code(error)
+            log.warning("a job failed", job=held.id, kind=Word(held.kind), attempt=held.attempts, code=why)
             hopeless = isinstance(error, Unavailable) and error.permanent
             outcome, after = "failed", self._failed(held, why, hopeless)
         else:
@@ -172,15 +171,15 @@ class Jobs:
         put = await self._put(held, token, after)
         self._counts["overtaken" if put is None else outcome] += 1
 
-    def _died(self, job: Job, why: str) -> Job:
-        log.error("a job is dead", extra={"job": job.id, "kind": job.kind, "code": why})
+    def _died(self, job: Job, why: Word) -> Job:
+        log.error("a job is dead", job=job.id, kind=Word(job.kind), code=why)
         self._counts["dead"] += 1
-        return replace(job, state=State.DEAD, error=why)
+        return replace(job, state=State.DEAD, error=str(why))
 
-    def _failed(self, held: Job, why: str, hopeless: bool) -> Job:
+    def _failed(self, held: Job, why: Word, hopeless: bool) -> Job:
         if hopeless or held.attempts >= MAX_ATTEMPTS:
             return self._died(held, why)
-        return replace(held, due_at=self._clock() + backoff(held.attempts, self._chance()), error=why)
+        return replace(held, due_at=self._clock() + backoff(held.attempts, self._chance()), error=str(why))
 
     async def _put(self, before: Job, token: Token, after: Job | None) -> Token | None:
         """Replace or delete the job; None when another runner has it by now."""

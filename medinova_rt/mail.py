@@ -8,7 +8,6 @@ A letter carries a clinic's name, a code, a link or a time, never anything about
 is refused for good, or still waits then, is dropped, and its job rests among the dead.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from medinova_rt import documents, jobs
 from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.ids import ClinicId, MailId, new_id
 from medinova_rt.jobs import MAX_ATTEMPTS, Job
+from medinova_rt.logs import Log
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import (
     MAX_TRANSACT_WRITES,
@@ -48,7 +48,7 @@ MAX_VALUE = 1000  # characters of one value; the rest is cut off, since some are
 
 COUNTS = ("sent", "failed", "dead")
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 Template = Literal[
     "sign-in-code",
@@ -187,7 +187,7 @@ class Mail:
         below = encode_instant(now - LIFE - AGAIN)
         page = await self._store.find(BY_AGE, below=below, limit=MAX_TRANSACT_WRITES)
         if page.rows:
-            log.warning("letters were left over", extra={"count": len(page.rows)})
+            log.warning("letters were left over", count=len(page.rows))
             self._counts["dead"] += len(page.rows)
             await self._drop(page.rows)
         return page.cursor is not None

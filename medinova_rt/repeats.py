@@ -15,7 +15,6 @@ secret: the database alone does not give it away.
 
 import base64
 import hashlib
-import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +32,7 @@ from medinova_rt import documents
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict, RepeatDiffers, RepeatRunning, RepeatUnanswered, Unavailable
 from medinova_rt.ids import derived_id
+from medinova_rt.logs import Log, code
 from medinova_rt.phi import Open, Private
 from medinova_rt.ports import Delete, Find, Insert, Replace, Store, Stored, Write, encode_instant
 from medinova_rt.riders import Rider
@@ -49,7 +49,7 @@ ATTEMPTS = 3
 NONCE = 12  # bytes
 BATCH = 100
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class State(StrEnum):
@@ -141,7 +141,7 @@ class Repeats:
         except Conflict:
             pass  # done after all, or taken over by somebody who waited for us long enough
         except Unavailable as error:
-            log.warning("a repeat could not be kept", extra={"code": error.code})
+            log.warning("a repeat could not be kept", code=code(error))
 
     async def sweep(self, now: datetime) -> bool:
         """Drop some of what has expired; return whether there may be more. Raises Conflict when one is claimed anew."""

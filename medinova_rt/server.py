@@ -7,7 +7,6 @@ close them in reverse. `running` is a whole server from its bound port to its gr
 import asyncio
 import contextlib
 import errno
-import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -22,7 +21,7 @@ from api import call, forwarded, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import clinics
+from medinova_rt import clinics, logs
 from medinova_rt.accounts import Accounts
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
@@ -40,6 +39,7 @@ from medinova_rt.ids import VisitId
 from medinova_rt.invitations import Invitations
 from medinova_rt.jobs import Job, Jobs
 from medinova_rt.links import Links
+from medinova_rt.logs import Fields, Log, Word
 from medinova_rt.lookups import Lookups
 from medinova_rt.mail import MAIL_JOB, Mail
 from medinova_rt.merges import Merges
@@ -62,7 +62,7 @@ from signaling import asyncapi, websocket
 from signaling.hub import Hub
 from signaling.messages import PROTOCOL
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 KEEP_ALIVE_S = 75.0  # of a connection without a whole request; load balancers let go of theirs after 60
@@ -146,6 +146,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     )
     app.router.add_get("/asyncapi.json", _asyncapi)
     counters.include("media", plane.counters)
+    counters.include("log", logs.counters)
     counters.include("store", cabinet.counters)
     counters.include("jobs", work.counters)
     counters.include("mail", app[MAIL].counters)
@@ -181,7 +182,7 @@ async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[
             for each in sockets:
                 await web.SockSite(runner, each, ssl_context=tls).start()
             health.phase = "ready"
-            log.info("ready", extra=_start_line(health))
+            log.info("ready", **_start_line(health))
             yield app
         finally:
             health.phase = "stopping"
@@ -342,12 +343,12 @@ def _listen(settings: Settings) -> list[socket.socket]:
         raise CannotStart("MEDINOVA_LISTEN_HOST is no address of this machine.") from error
 
 
-def _start_line(health: Health) -> dict[str, object]:
-    return {
-        "url": health.url,
-        "version": health.version,
-        "engine": health.engine,
-        **({"engine_why": health.engine_why} if health.engine_why else {}),
-        "media_port": health.media_port,
-        "addresses": health.media_addresses,
-    }
+def _start_line(health: Health) -> Fields:
+    shown = Fields(
+        url=Word(health.url),
+        version=Word(health.version),
+        engine=Word(health.engine),
+        media_port=health.media_port,
+        addresses=[Word(host) for host in health.media_addresses],
+    )
+    return {**shown, "engine_why": Word(health.engine_why)} if health.engine_why else shown

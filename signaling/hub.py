@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from medinova_rt.entrance import Entrance, holder
 from medinova_rt.errors import DomainError, NotAuthenticated, NotFound
 from medinova_rt.ids import SeatId, VisitId
 from medinova_rt.links import Grant, Links
+from medinova_rt.logs import Log
 from medinova_rt.operations.limit import Limit
 from medinova_rt.operations.network import network
 from medinova_rt.operations.telemetry import Counters
@@ -29,7 +29,7 @@ from signaling.rooms import LiveRooms
 from signaling.session import Ending, Session
 from signaling.wheel import Wheel
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 MAX_SOCKETS = 20_000
 MAX_STRANGERS = 1000  # sockets of one network that have not been greeted; nobody alone is to take all there are
@@ -216,7 +216,7 @@ class Hub:
                 self.rooms.tidy(room)
         except Exception:
             self.counters.add("signaling.failed")
-            log.exception("a session's end failed", extra={"visit": room.id, "seat": participant.holder.seat})
+            log.exception("a session's end failed", visit=room.id, seat=participant.holder.seat)
 
     async def _who(self, socket: Socket, knock: Knock, hello: Hello) -> SeatHolder:
         """By ticket, which is used up, or by cookie, as the visit stands now; raises DomainError."""

@@ -6,7 +6,6 @@ failure in here ends this participant, with a log line that holds no content, an
 """
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Protocol, assert_never
 from media.room import Name, OfferError
 from medinova_rt import access
 from medinova_rt.errors import DomainError
+from medinova_rt.logs import Log
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.ports import Store
 from medinova_rt.principals import SeatHolder
@@ -26,7 +26,7 @@ from signaling.room import LiveRoom
 from signaling.session import Ending, Phase, Session
 from signaling.wheel import Timer, Wheel
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 MAX_INBOX = 64  # at the bound the session ends: who lets so much pile up is not being served anyway
 MAX_UNHEARD = 16  # of which messages of its own; then its socket is not read from, and TCP holds the sender back
@@ -148,7 +148,7 @@ class Participant:
                 self._room.spread()
         except Exception:
             self._desk.counters.add("signaling.failed")
-            log.exception("a session failed", extra={"visit": self.holder.visit, "seat": self.holder.seat})
+            log.exception("a session failed", visit=self.holder.visit, seat=self.holder.seat)
             if self._socket:
                 self._socket.close(Close.INTERNAL, "internal error")
         finally:

@@ -6,12 +6,12 @@ never reads up to it, is cut.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection
 
 from aiohttp import WSMessage, WSMsgType, web
 
 from medinova_rt.ids import SeatId, VisitId
+from medinova_rt.logs import Fields, Log
 from signaling.flood import MAX_BYTES, Flood
 from signaling.hub import Hub, Knock
 from signaling.messages import HEARTBEAT_S, Close, Ping, ServerMessage, decode, encode
@@ -19,7 +19,7 @@ from signaling.outbox import Outbox
 from signaling.participant import Participant
 from signaling.wheel import Timer
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 PATH = "/v1/visits/{visit}/signal"
 HELLO_S = 10.0  # from the upgrade to a `hello` understood
@@ -127,7 +127,7 @@ class Connection:
                 await self._received(frame)
         except Exception:
             self._count("failed")
-            log.exception("a socket failed", extra=self._about())
+            log.exception("a socket failed", **self._about())
             self.close(Close.INTERNAL, "internal error")
         self.close(1000, "")
 
@@ -206,7 +206,7 @@ class Connection:
         self._count("hello-late")
         self.close(Close.SILENT, "hello is late")
 
-    def _about(self) -> dict[str, str]:
+    def _about(self) -> Fields:
         """For the log; before the greeting nothing, since the address of the request is whatever somebody typed."""
         holder = self._participant.holder if self._participant else None
         return {"visit": holder.visit, "seat": holder.seat} if holder else {}

@@ -6,11 +6,12 @@ load. Times are monotonic seconds. A timer fires up to two ticks late, never ear
 """
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+from medinova_rt.logs import Log
+
+log = Log(__name__)
 
 TICK_S = 0.25
 SPOKES = 256  # one turn is 64 s: nearly every timer fires in its first

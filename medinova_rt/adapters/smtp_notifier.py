@@ -7,7 +7,6 @@ letter leaves then. After such trouble nothing is tried for `REST_S`, so that le
 """
 
 import asyncio
-import logging
 import ssl
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -19,6 +18,7 @@ import aiosmtplib
 
 from medinova_rt.config import LOCAL_HOSTS
 from medinova_rt.errors import Unavailable
+from medinova_rt.logs import Log, code
 from medinova_rt.ports import Letter
 
 MAX_CONNECTIONS = 4  # further letters wait, and count that to their time
@@ -28,7 +28,7 @@ GOODBYE_S = 2.0
 REST_S = 10.0
 PORTS = {"smtp": 587, "smtps": 465}
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class SmtpNotifier:
@@ -72,7 +72,7 @@ class SmtpNotifier:
         except (aiosmtplib.SMTPException, OSError) as error:  # TimeoutError and SSLError are OSErrors
             refused = _refusal(error)
             # never its text: servers repeat addresses in theirs
-            log.warning("a letter was not taken", extra={"code": type(error).__name__, "status": _status(error)})
+            log.warning("a letter was not taken", code=code(error), status=_status(error))
             if refused is None:
                 self._works, self._rests_until = False, now() + REST_S
                 raise Unavailable("the mail server does not take letters") from None

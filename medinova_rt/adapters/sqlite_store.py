@@ -12,7 +12,6 @@ and whoever finds it held waits.
 """
 
 import asyncio
-import logging
 import os
 import queue
 import sqlite3
@@ -28,6 +27,7 @@ from typing import Any, TypeVar
 from medinova_rt.adapters import sqlite_documents
 from medinova_rt.adapters.store_rules import Rules, check_value, is_id, page
 from medinova_rt.errors import Conflict, DomainError, Unavailable
+from medinova_rt.logs import Log, code
 from medinova_rt.ports import Find, Page, Stored, Token, Write
 
 READERS = 4
@@ -44,7 +44,7 @@ COUNTS = ("transacts", "commits", "conflicts", "busy", "refused", "failed", "rea
 T = TypeVar("T")
 _Result = list[Token] | DomainError
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ class SqliteStore:
             results = [self._transact(writer, pending) for pending in group]
             writer.execute("COMMIT")
         except Exception as error:  # whatever it is, the callers must hear of it and the thread go on
-            log.error("a group of transacts failed", extra={"count": len(group), "code": type(error).__name__})
+            log.error("a group of transacts failed", count=len(group), code=code(error))
             self._counts["failed"] += len(group)
             _roll_back(writer)
             return [_unavailable(error) for _ in group]

@@ -1,58 +1,28 @@
 """Logs as JSON lines, and counters: what an operator sees, without a word of what people said or are called.
 
-A line holds the *template* of its message, never the arguments, and of `extra` only the fields listed here; of an
-exception its type and the places in the code it passed, not its text. So free text cannot reach a log by mistake.
+Our own lines are made of what `logs` allows. Of what libraries log only the place in their code is shown, since their
+sentences may hold what they were given; of an exception its type and the places it passed, not its text.
 """
 
 import asyncio
-import json
 import logging
+import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from types import TracebackType
+from typing import TextIO
 
-from medinova_rt.errors import DomainError
+import msgspec
 
-log = logging.getLogger(__name__)
+from medinova_rt.logs import SENTENCES, Line, Log, code
 
-FIELDS = frozenset(
-    {
-        "action",
-        "addresses",
-        "attempt",
-        "bytes",
-        "clinic",
-        "code",
-        "count",
-        "counter",
-        "duration_ms",
-        "engine",
-        "engine_why",
-        "event",
-        "generation",
-        "job",
-        "kind",
-        "link",
-        "media_port",
-        "method",
-        "parent",
-        "peer",
-        "phase",
-        "request",
-        "role",
-        "route",
-        "seat",
-        "span",
-        "state",
-        "status",
-        "trace",
-        "url",
-        "version",
-        "visit",
-    }
-)
+log = Log(__name__)
+
+OURS = frozenset({"__main__", "medinova_rt", "api", "signaling", "media"})
+CHATTY = ("aiohttp", "aioice", "aiortc", "asyncio", "google", "grpc", "urllib3")
 # what is so many now, among totals since start
 GAUGES = frozenset(
     {
@@ -73,22 +43,28 @@ GAUGES = frozenset(
         "store.pending",
     }
 )
-MAX_FIELD = 200  # characters
 MAX_FRAMES = 20
+MAX_CAUSES = 5  # of causes of causes
+MAX_NAMES = 1000  # of counters
+
+_NAME = re.compile(r"[\w.-]{1,80}", re.ASCII)
 
 
 class JsonFormatter(logging.Formatter):
+    """One line of ASCII for each record: no name or text can end a line or look like another."""
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.msg if isinstance(record.msg, str) else type(record.msg).__name__,
+            "logger": record.name if _NAME.fullmatch(record.name) else "other",
+            "message": _sentence(record),
         }
-        line |= {name: _plain(value) for name, value in vars(record).items() if name in FIELDS}
+        if isinstance(record, Line):
+            line.update(record.fields)
         if record.exc_info and record.exc_info[1]:
             line["exception"] = _exception(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False)
+        return msgspec.json.encode(line).decode()
 
 
 def configure(level: str, stream: TextIO = sys.stderr) -> None:
@@ -97,17 +73,29 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
-    for chatty in ("aiohttp.access", "aioice", "aiortc", "asyncio"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
 
 
 def watch(loop: asyncio.AbstractEventLoop) -> None:
     """Log what nobody caught on `loop` as everything else; asyncio by itself would spell out texts and arguments."""
-    loop.set_exception_handler(_uncaught)
+    loop.set_exception_handler(lambda _, context: _uncaught(context.get("exception")))
 
 
-def _uncaught(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    log.error("something was raised that nobody caught", exc_info=context.get("exception"))
+def watch_process() -> None:
+    """The same for what ends the process, a thread, or is raised while something is thrown away."""
+
+    def ended(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            _uncaught(error)
+
+    sys.excepthook = ended
+    sys.unraisablehook = lambda raised: _uncaught(raised.exc_value)
+    threading.excepthook = lambda raised: _uncaught(raised.exc_value)
+
+
+def _uncaught(error: BaseException | None) -> None:
+    log.exception("something was raised that nobody caught", error)
 
 
 class Counters:
@@ -118,6 +106,8 @@ class Counters:
         self._sources: dict[str, Callable[[], Mapping[str, int]]] = {}
 
     def add(self, name: str, by: int = 1) -> None:
+        if name not in self._totals and not (_NAME.fullmatch(name) and len(self._totals) < MAX_NAMES):
+            name = "counters.other"  # so that a name made of what somebody sent is neither shown nor kept
         self._totals[name] = self._totals.get(name, 0) + by
 
     def include(self, prefix: str, source: Callable[[], Mapping[str, int]]) -> None:
@@ -141,22 +131,26 @@ def prometheus(totals: Mapping[str, int]) -> str:
     return "".join(lines)
 
 
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value[:50]]
-    return str(value)[:MAX_FIELD]
+def _sentence(record: logging.LogRecord) -> str:
+    if isinstance(record.msg, str) and record.msg in SENTENCES:
+        return record.msg
+    return f"{record.module}:{record.lineno} {record.funcName}"
 
 
-def _exception(error: BaseException) -> dict[str, object]:
-    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+def _exception(error: BaseException, depth: int = 0) -> dict[str, object]:
+    """Where it passed our own code, and where it was raised."""
+    frames = [
+        (frame.f_globals.get("__name__", ""), line, frame) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    kept = [each for each in frames[:-1] if each[0].partition(".")[0] in OURS] + frames[-1:]
     shown: dict[str, object] = {
         "type": type(error).__name__,
-        "at": [f"{frame.filename.rsplit('/site-packages/')[-1]}:{frame.lineno} {frame.name}" for frame in frames],
+        "code": str(code(error)),
+        "at": [f"{module}:{line} {frame.f_code.co_name}" for module, line, frame in kept[-MAX_FRAMES:]],
     }
-    if isinstance(error, DomainError):  # their texts are ours and hold no patient data
-        shown["text"] = str(error)
-    if error.__cause__:
-        shown["cause"] = _exception(error.__cause__)
+    if depth < MAX_CAUSES:
+        if isinstance(error, BaseExceptionGroup):
+            shown["among"] = [_exception(each, depth + 1) for each in error.exceptions[:MAX_CAUSES]]
+        if error.__cause__:
+            shown["cause"] = _exception(error.__cause__, depth + 1)
     return shown
