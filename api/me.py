@@ -39,6 +39,14 @@ class ActsFor(Struct, frozen=True):
     ends_at: Instant | None
 
 
+class EmergencyAccess(Struct, frozen=True):
+    """A patient whose record is open to the user until `ends_at`, by emergency access."""
+
+    patient: PatientId
+    clinic: ClinicId
+    ends_at: Instant
+
+
 class Me(Struct, frozen=True):
     """Whoever is signed in; `strong`: a second factor was shown in this session."""
 
@@ -51,6 +59,7 @@ class Me(Struct, frozen=True):
     operator: bool
     memberships: list[Membership]
     acts_for: list[ActsFor]
+    emergencies: list[EmergencyAccess]
 
 
 class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +71,7 @@ class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def read(call: Call[None]) -> Reply:
-    """Read one's profile, memberships, and whom one acts for."""
+    """Read one's profile, memberships, whom one acts for, and to whose record one has emergency access."""
     held = await call.app[USERS].held(_person(call).user)
     if held is None:
         raise NotFound("there is no such user")
@@ -95,6 +104,11 @@ async def _view(call: Call[Any], user: User) -> Me:
             for clinic, grant in standing.members.items()
         ],
         acts_for=await _acts_for(call, relations, known),
+        emergencies=[
+            EmergencyAccess(patient, grant.clinic, grant.ends_at)
+            for patient, grant in standing.emergencies.items()
+            if person.counts(grant.clinic)
+        ],
     )
 
 

@@ -8,7 +8,7 @@
 import { Problem } from './api.js';
 import { Drafts } from './drafts.js';
 import { element, setAttribute } from './element.js';
-import { fill, texts } from './language.js';
+import { duration, fill, texts } from './language.js';
 
 export const drafts = new Drafts();
 
@@ -156,13 +156,14 @@ export function form({ name, content, fields = {}, submit, style = '', beside = 
   }
 
   function rest(/** @type {number} */ seconds) {
+    const until = Date.now() + seconds * 1000; // by the clock: a computer that slept has waited, too
     let left = seconds;
     button.disabled = true;
     clearInterval(counting);
-    const show = () => void (button.textContent = fill(texts.forms.countdown, { seconds: left }));
+    const show = () => void (button.textContent = fill(texts.forms.countdown, { time: duration(left, 'short') }));
     show();
     counting = setInterval(() => {
-      left -= 1;
+      left = Math.ceil((until - Date.now()) / 1000);
       if (left > 0) return show();
       clearInterval(counting);
       counting = undefined;
@@ -241,6 +242,6 @@ function faultText(member) {
 /** @param {Problem} problem */
 export function problemText({ code, retryAfterS }) {
   const known = /** @type {Record<string, string>} */ (texts.problems);
-  if (code === 'too-fast') return fill(retryAfterS ? known['too-fast'] : known['too-fast-unstated'], { seconds: retryAfterS });
+  if (code === 'too-fast') return fill(retryAfterS ? known['too-fast'] : known['too-fast-unstated'], { time: duration(retryAfterS) });
   return known[code] ?? known.internal;
 }

@@ -98,5 +98,11 @@ function format(date, options) {
   }
 }
 
+/** A wait, as one says it: in seconds, and from two minutes on in minutes. @param {number} seconds @param {'long' | 'short'} [style] */
+export const duration = (seconds, style = 'long') => {
+  const [unit, number] = seconds < 120 ? ['second', seconds] : ['minute', Math.ceil(seconds / 60)];
+  return new Intl.NumberFormat(language, { style: 'unit', unit, unitDisplay: style }).format(number);
+};
+
 /** Several things as a sentence names them. @param {string[]} things */
 export const listed = (things) => new Intl.ListFormat(language).format(things);

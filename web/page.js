@@ -139,7 +139,7 @@ function drawHeader() {
       move: (clinic) => {
         keep(CLINIC, clinic);
         if (location.hash) history.replaceState(null, '', location.pathname);
-        void open();
+        void open().then(() => /** @type {HTMLElement | null} */ (header.querySelector('.picker-clinic'))?.focus());
       },
       signOut: () => void signOut(),
     }),

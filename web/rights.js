@@ -29,6 +29,7 @@
  * @property {boolean} operator
  * @property {Membership[]} memberships
  * @property {ActsFor[]} acts_for
+ * @property {{patient: string, clinic: string, ends_at: string}[]} emergencies
  *
  * @typedef {keyof typeof ROLES_FOR} Right
  */

@@ -63,6 +63,20 @@ async def test_me(ana: Browser) -> None:
     assert (await ana.ask("PATCH", "/v1/me", {"email": "a@b.example"})).status == 400
 
 
+async def test_me_knows_how_long_a_record_is_open_in_an_emergency(door: Door, ana: Browser) -> None:
+    noor = await signed_in(door, "noor", StaffRole.CLINICIAN)
+    patient = {"given": "Kim", "family": "Lee", "birth_date": "1970-01-01", "language": "en", "zone": "UTC"}
+    made = await door.ask("POST", f"/v1/clinics/{DEMO.id}/patients", json=patient)
+    assert (await noor.ask("GET", "/v1/me")).json["emergencies"] == []
+    path = f"/v1/patients/{made.json['id']}/emergency"
+    taken = await noor.ask("POST", path, {"reason": "Unconscious, allergies unknown"})
+    held = {"patient": made.json["id"], "clinic": DEMO.id, "ends_at": taken.json["ends_at"]}
+    assert (await noor.ask("GET", "/v1/me")).json["emergencies"] == [held]
+    [emergency] = (await ana.ask("GET", f"/v1/clinics/{DEMO.id}/emergencies")).json["items"]
+    assert (await ana.ask("DELETE", f"/v1/clinics/{DEMO.id}/emergencies/{emergency['id']}")).status == 204
+    assert (await noor.ask("GET", "/v1/me")).json["emergencies"] == []
+
+
 async def test_people_come_and_go(door: Door, ana: Browser) -> None:
     noor = await signed_in(door, "noor", StaffRole.CLINICIAN)
     listed = await ana.ask("GET", f"{PEOPLE}?limit=1")

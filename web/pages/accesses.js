@@ -4,6 +4,8 @@ import { Problem } from '../api.js';
 import { element } from '../element.js';
 import { form } from '../form.js';
 import { count, fill, moment, texts } from '../language.js';
+import { may } from '../rights.js';
+import { barredView } from '../views/barred.js';
 import { emptyView } from '../views/empty.js';
 import { actionName, relationName, roleName } from '../words.js';
 
@@ -12,16 +14,18 @@ import { actionName, relationName, roleName } from '../words.js';
  *
  * @param {import('../page.js').Context} context
  */
-export async function view({ api, me }) {
+export async function view(context) {
+  const { api, me, clinic } = context;
   const [first] = me.acts_for;
   const id = /^#pat-[\w-]+$/.test(location.hash) ? location.hash.slice(1) : first?.patient;
+  if (!id && !may(clinic, 'patients.accesses')) return barredView(texts.accesses.title, context, texts.accesses.colleague);
   if (!id) return emptyView(texts.accesses.title, texts.accesses.choose, element('a', { class: 'button', href: '/patients' }, texts.header.patients));
   const path = `/v1/patients/${id}/accesses`;
   let read;
   try {
     read = await api.get(path);
   } catch (error) {
-    if (error instanceof Problem && [403, 404].includes(error.status)) return emptyView(texts.accesses.title, texts.accesses.refused);
+    if (error instanceof Problem && [403, 404].includes(error.status)) return barredView(texts.accesses.title, context, texts.accesses.refused);
     throw error;
   }
   const acts = me.acts_for.find(({ patient }) => patient === id);

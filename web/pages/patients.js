@@ -2,7 +2,7 @@
 
 import { texts } from '../language.js';
 import { may } from '../rights.js';
-import { emptyView } from '../views/empty.js';
+import { barredView } from '../views/barred.js';
 import { newView } from './patients/new.js';
 import { recordView } from './patients/record.js';
 import { searchView } from './patients/search.js';
@@ -12,7 +12,7 @@ export async function view(context) {
   const { clinic } = context;
   const about = location.hash.slice(1);
   if (/^pat-[\w-]+$/.test(about)) return recordView(context, about);
-  if (!clinic || !may(clinic, 'patients.find')) return emptyView(texts.patients.title, clinic?.second_factor_needed ? texts.forms.factorFirst : texts.patients.none);
+  if (!clinic || !may(clinic, 'patients.find')) return barredView(texts.patients.title, context);
   if (about === 'new' && may(clinic, 'patients.create')) return newView(context);
   return searchView(context);
 }

@@ -7,8 +7,8 @@ import { boxes, field, form } from '../form.js';
 import { count, dayOf, fill, LANGUAGES, language, texts } from '../language.js';
 import { may, STAFF_ROLES } from '../rights.js';
 import { toast } from '../toast.js';
+import { barredView } from '../views/barred.js';
 import { confirmDialog } from '../views/confirm.js';
-import { emptyView } from '../views/empty.js';
 import { roleName, roleNames, roleText } from '../words.js';
 import { emergenciesSection } from './people/emergencies.js';
 
@@ -22,7 +22,7 @@ const EMERGENCIES = 50; // the newest
 /** @param {import('../page.js').Context} context */
 export async function view(context) {
   const { api, clinic } = context;
-  if (!clinic || !may(clinic, 'people.list')) return emptyView(texts.people.title, clinic?.second_factor_needed ? texts.forms.factorFirst : texts.people.none);
+  if (!clinic || !may(clinic, 'people.list')) return barredView(texts.people.title, context);
   const changes = may(clinic, 'people.change');
   const at = `/v1/clinics/${clinic.clinic}`;
   const [people, invitations, emergencies] = await Promise.all([

@@ -84,7 +84,7 @@ export default {
     home: 'To the start page',
     sending: 'One moment…',
     busy: 'Busy, again in {seconds} s…',
-    countdown: 'Again in {seconds} s',
+    countdown: 'Again in {time}',
     missing: 'This is still missing.',
     wrong: 'This does not fit. Please check it.',
     factorFirst: 'Your roles at this clinic count only once you have signed in with a second factor. Set one up in your profile.',
@@ -108,7 +108,7 @@ export default {
   problems: {
     title: 'That did not work',
     offline: 'The clinic’s server cannot be reached. Check your connection and try again.',
-    'too-fast': 'Too many attempts in a short time. Please wait {seconds} seconds.',
+    'too-fast': 'Too many attempts in a short time. Please wait {time}.',
     'too-fast-unstated': 'Too many attempts in a short time. Please wait a little.',
     unavailable: 'The server is very busy right now. Please try again in a moment.',
     internal: 'Something went wrong on our side. Please try again in a moment.',
@@ -251,6 +251,14 @@ export default {
     until: 'until {day}',
   },
 
+  barred: {
+    interpreter: 'As an interpreter at {clinic} you take part in visits: open the link that you were sent, or paste it on the start page. Patients and colleagues are shown to the other roles.',
+    colleague: 'Your roles do not reach this page. What they do reach is on the start page.',
+    operator: 'As an operator you look after this server and read its outbox. What a clinic has is shown to those who work there.',
+    patient: 'This page is for those who work at a clinic. Your own record, and those of whom you act for, are on the start page.',
+    nobody: 'This page is for those who work at a clinic. If you should, ask an administrator of the clinic to invite you.',
+  },
+
   invitation: {
     title: '{clinic} invites you',
     staff: 'To work at {clinic} as: {roles}.',
@@ -327,7 +335,6 @@ export default {
 
   people: {
     title: 'People',
-    none: 'This page is for those who work at a clinic.',
     members: 'Those who work here',
     you: 'you',
     filter: 'Filter by name, e-mail or role',
@@ -368,7 +375,6 @@ export default {
 
   patients: {
     title: 'Patients',
-    none: 'This page is for those who work at a clinic and may find patients.',
     new: 'New patient',
     newTitle: 'New patient',
     search: 'Search',
@@ -498,6 +504,7 @@ export default {
     record: 'Record of a patient',
     text: 'Everybody who saw or changed the record, and by what right; the newest first.',
     choose: 'Find a patient first; the list is on the record.',
+    colleague: 'Who saw a record is shown to the patient, to those who act for them, and to administrators of the clinic.',
     refused: 'You may not see who saw this record.',
     nobody: 'Nobody has seen it yet.',
     count: { one: '{n} access', other: '{n} accesses' },

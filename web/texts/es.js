@@ -82,7 +82,7 @@ export default {
     home: 'A la página de inicio',
     sending: 'Un momento…',
     busy: 'Ocupado, de nuevo en {seconds} s…',
-    countdown: 'De nuevo en {seconds} s',
+    countdown: 'De nuevo en {time}',
     missing: 'Esto aún falta.',
     wrong: 'Esto no es válido. Revíselo, por favor.',
     factorFirst: 'Sus funciones en esta clínica solo valen cuando inicia sesión con un segundo factor. Configúrelo en su perfil.',
@@ -106,7 +106,7 @@ export default {
   problems: {
     title: 'No ha funcionado',
     offline: 'No se puede llegar al servidor de la clínica. Compruebe su conexión e inténtelo de nuevo.',
-    'too-fast': 'Demasiados intentos en poco tiempo. Espere {seconds} segundos, por favor.',
+    'too-fast': 'Demasiados intentos en poco tiempo. Espere {time}, por favor.',
     'too-fast-unstated': 'Demasiados intentos en poco tiempo. Espere un poco, por favor.',
     unavailable: 'El servidor está muy ocupado. Inténtelo de nuevo en un momento.',
     internal: 'Algo ha fallado por nuestra parte. Inténtelo de nuevo en un momento.',
@@ -249,6 +249,14 @@ export default {
     until: 'hasta el {day}',
   },
 
+  barred: {
+    interpreter: 'Como intérprete en {clinic} participa en visitas: abra el enlace que recibió o péguelo en la página de inicio. Los pacientes y el personal se muestran a las demás funciones.',
+    colleague: 'Sus funciones no llegan a esta página. Lo que sí alcanzan está en la página de inicio.',
+    operator: 'Como operador cuida de este servidor y lee su bandeja de salida. Lo que tiene una clínica se muestra a quienes trabajan en ella.',
+    patient: 'Esta página es para quienes trabajan en una clínica. Su historia, y las de quienes representa, están en la página de inicio.',
+    nobody: 'Esta página es para quienes trabajan en una clínica. Si es su caso, pida a la administración de la clínica que le invite.',
+  },
+
   invitation: {
     title: '{clinic} le invita',
     staff: 'A trabajar en {clinic} como: {roles}.',
@@ -325,7 +333,6 @@ export default {
 
   people: {
     title: 'Personal',
-    none: 'Esta página es para quienes trabajan en una clínica.',
     members: 'Quienes trabajan aquí',
     you: 'usted',
     filter: 'Filtrar por nombre, correo o función',
@@ -366,7 +373,6 @@ export default {
 
   patients: {
     title: 'Pacientes',
-    none: 'Esta página es para quienes trabajan en una clínica y pueden buscar pacientes.',
     new: 'Paciente nuevo',
     newTitle: 'Paciente nuevo',
     search: 'Buscar',
@@ -496,6 +502,7 @@ export default {
     record: 'Historia de un paciente',
     text: 'Todos los que vieron o modificaron la historia, y con qué derecho; primero lo más reciente.',
     choose: 'Busque primero a un paciente; la lista está en su historia.',
+    colleague: 'Quién vio una historia se muestra al paciente, a quienes actúan por él y a la administración de la clínica.',
     refused: 'Usted no puede ver quién vio esta historia.',
     nobody: 'Aún no la ha visto nadie.',
     count: { one: '{n} acceso', other: '{n} accesos' },

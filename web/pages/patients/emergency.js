@@ -7,9 +7,6 @@ import { count, fill, texts, timeOfDay } from '../../language.js';
 
 const SHORTEST_REASON = 10; // characters
 
-/** Until when this tab's user has emergency access to the patient; the server knows better. @param {string} patient */
-const keyOf = (patient) => `emergency:${patient}`;
-
 /** What is shown in place of a record that one does not treat. @param {import('../../page.js').Context} context @param {string} id */
 export function emergencyView({ api, again }, id) {
   const reason = field({ name: 'reason', label: texts.emergency.reason, lines: true, required: true, hint: texts.emergency.reasonHint, more: { maxlength: 500 } });
@@ -27,8 +24,7 @@ export function emergencyView({ api, again }, id) {
       return '';
     },
     send: async (busy) => {
-      const { body } = await api.post(`/v1/patients/${id}/emergency`, { reason: reason.input.value.trim() }, { busy });
-      sessionStorage.setItem(keyOf(id), body.ends_at);
+      await api.post(`/v1/patients/${id}/emergency`, { reason: reason.input.value.trim() }, { busy });
       await again();
     },
   });
@@ -42,15 +38,21 @@ export function emergencyView({ api, again }, id) {
   );
 }
 
-/** @param {string} id */
-export function emergencyNote(id) {
-  const ends = sessionStorage.getItem(keyOf(id));
-  if (!ends || Date.parse(ends) <= Date.now()) return null;
+/**
+ * How much is left, as the server knows it: it may have been taken in another window, and ended by an administrator.
+ * @param {import('../../page.js').Context} context
+ * @param {string} id
+ */
+export async function emergencyNote({ api }, id) {
+  const { body } = await api.get('/v1/me');
+  const access = /** @type {import('../../rights.js').Me} */ (body).emergencies.find(({ patient }) => patient === id);
+  if (!access) return null;
+  const ends = Date.parse(access.ends_at);
   const text = element('p', {});
   const root = element('div', { class: 'note danger', 'data-test': 'emergency-note' }, icon('clock'), text);
   const show = () => {
-    const minutes = Math.ceil((Date.parse(ends) - Date.now()) / 60_000);
-    text.textContent = minutes > 0 ? `${fill(texts.emergency.until, { time: timeOfDay(ends) })} ${count(texts.emergency.left, minutes)}` : texts.emergency.over;
+    const minutes = Math.ceil((ends - Date.now()) / 60_000);
+    text.textContent = minutes > 0 ? `${fill(texts.emergency.until, { time: timeOfDay(access.ends_at) })} ${count(texts.emergency.left, minutes)}` : texts.emergency.over;
   };
   show();
   const ticking = setInterval(() => (root.isConnected ? show() : clearInterval(ticking)), 15_000);

@@ -53,7 +53,7 @@ export async function recordView(context, id) {
         merges && element('button', { type: 'button', class: 'button quiet small', onclick: () => mergeDialog(context, patient), 'data-test': 'merge' }, texts.merge.start),
       ),
     ),
-    emergencyNote(id),
+    may(clinic, 'emergency.take') && !patient.treating?.includes(me.id) && (await emergencyNote(context, id)),
     await mergedPart(context, patient),
     element(
       'div',
