@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.e2e.browsers import Browsers
-from tests.e2e.door import Door
+from tests.e2e.browsers import Browsers, Kind
+from tests.e2e.door import Door, Meet, Visitor
 from tests.e2e.people import People
 from tests.e2e.server import Server
 
@@ -62,3 +62,18 @@ async def people(browsers: Browsers) -> AsyncIterator[People]:
     people = People(browsers)
     yield people
     await people.leave()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def meet(door: Door, browsers: Browsers) -> AsyncIterator[Meet]:
+    """Seat somebody before a fresh browser; their pages break no security policy and let no exception escape."""
+    people, met = People(browsers), list[Visitor]()
+
+    async def seat(kind: Kind = "chromium", width: int = 1280, height: int = 800) -> Visitor:
+        met.append(Visitor(door, await people.sit_down("visitor", kind, width=width, height=height)))
+        return met[-1]
+
+    yield seat
+    broken = [each for visitor in met for each in await visitor.violations()]
+    await people.leave()
+    assert broken == []

@@ -4,22 +4,34 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import playwright.async_api as playwright
 from aiohttp import web
+from msgspec.structs import replace
 
+from medinova_rt import documents, sessions
+from medinova_rt.access import PROOF_LIFE
+from medinova_rt.cabinet import Cabinet
+from medinova_rt.config import load
 from medinova_rt.demo import PEOPLE, Somebody
+from medinova_rt.ports import Replace
+from medinova_rt.users import Users
 from tests.e2e.browsers import ChromiumPage
+from tests.e2e.faults import faults
 from tests.e2e.keyboard import Keyboard
 from tests.e2e.people import Person
 from tests.e2e.polling import until
 from tests.e2e.server import START_S, Server
 
-ROLES = ("administrator", "clinician", "front desk", "patient")
-ADMINISTRATOR, CLINICIAN, FRONT_DESK, PATIENT = (next(each for each in PEOPLE if each.role == role) for role in ROLES)
+CODE = r"(?m)^\s*(\d{6})\s*$"
+LINK = r"https?://\S+(/(?:sign-in|invitation)#\S+)"
+ROLES = ("administrator", "clinician", "front desk", "patient", "interpreter", "operator")
+ADMINISTRATOR, CLINICIAN, FRONT_DESK, PATIENT, INTERPRETER, OPERATOR = (
+    next(each for each in PEOPLE if each.role == role) for role in ROLES
+)
 
 
 class Door(Server):
@@ -36,11 +48,53 @@ class Door(Server):
 
         await until(has_greeted, "the demo is made and its sign-ins are printed", START_S)
 
+    async def command(self, *words: str) -> str:
+        """Return what `medinova …` prints, beside the running server."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "medinova_rt", *words),
+            env={**os.environ, **self.environment},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        printed, _ = await process.communicate()
+        assert process.returncode == 0
+        return printed.decode()
+
+    async def clinic(self, name: str) -> str:
+        """Make a clinic, whose roles need a second factor; return its id."""
+        return _said("clinic", await self.command("clinic", "add", name))
+
+    async def employ(self, email: str, clinic: str, role: str) -> str:
+        """Let somebody work at the clinic, whoever is new with the password that is returned."""
+        words = (email, "--name", "Nina Ray", "--clinic", clinic, "--role", role)
+        return _said("password", await self.command("user", "add", *words))
+
+    async def forget_proof(self, email: str) -> None:
+        """Let it be long ago that this user showed that it is them."""
+        cabinet = Cabinet(load(self.environment))
+        await cabinet.open()
+        try:
+            user = await Users(cabinet.store).by_email(email)
+            assert user is not None
+            page = await cabinet.store.find(sessions.BY_USER, (user.id,))
+            for row in page.rows:
+                session = sessions.read(row)
+                stale = replace(session, authenticated_at=session.authenticated_at - 2 * PROOF_LIFE)
+                aged = Replace(sessions.COLLECTION, row.id, documents.encode(stale), row.token)
+                await cabinet.store.transact([aged])
+        finally:
+            await cabinet.close()
+
     def password(self, who: Somebody) -> str:
         """As it is printed at the start."""
         found = re.search(rf"{re.escape(who.email)}\s+(\S+)", self.printed.read_text())
         assert found, f"no sign-in of {who.email} is printed"
         return found[1]
+
+
+def _said(what: str, printed: str) -> str:
+    found = re.search(rf"(?m)^{what} +(\S+)", printed)
+    assert found, printed
+    return found[1]
 
 
 class Visitor(Keyboard):
@@ -79,6 +133,16 @@ class Visitor(Keyboard):
         found: list[str] = await self.page.evaluate("() => window.violations")
         return found
 
+    async def reload(self) -> None:
+        await self.page.reload()
+
+    async def is_sound(self) -> None:
+        """What is shown now has no fault that axe-core calls serious, and nothing of it is cut off."""
+        assert await faults(self.page) == []
+
+
+Meet = Callable[..., Awaitable[Visitor]]
+
 
 @asynccontextmanager
 async def authenticator(page: playwright.Page) -> AsyncIterator[None]:
@@ -98,23 +162,12 @@ async def authenticator(page: playwright.Page) -> AsyncIterator[None]:
     await tools.detach()
 
 
-async def letters(server: Server) -> str:
-    """What `medinova outbox` prints, the newest letter last."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "medinova_rt", "outbox"),
-        env={**os.environ, **server.environment},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    printed, _ = await process.communicate()
-    assert process.returncode == 0
-    return printed.decode()
-
-
-async def letter(server: Server, to: str, pattern: str, after: int = 0) -> str:
+async def letter(door: Door, to: str, pattern: str, after: int = 0) -> str:
     """Return what the newest letter to this address has that fits `pattern`, once there are more than `after`."""
 
     async def arrived() -> str | None:
-        theirs = [each for each in re.split(r"(?m)^(?=To: )", await letters(server)) if each.startswith(f"To: {to}")]
+        letters = re.split(r"(?m)^(?=To: )", await door.command("outbox"))  # the newest last
+        theirs = [each for each in letters if each.startswith(f"To: {to}")]
         found = re.findall(pattern, theirs[-1]) if len(theirs) > after else []
         return found[-1] if found else None
 

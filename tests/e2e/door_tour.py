@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 
 from medinova_rt.demo import Somebody
-from tests.e2e.door import ADMINISTRATOR, CLINICIAN, FRONT_DESK, PATIENT, Door, Visitor, letter
+from tests.e2e.door import ADMINISTRATOR, CLINICIAN, FRONT_DESK, LINK, PATIENT, Door, Visitor, letter
 from tests.e2e.people import People
 
 States = AsyncIterator[tuple[str, Visitor]]
-LINK = r"https?://\S+(/(?:sign-in|invitation)#\S+)"
 
 
 async def door_tour(server: Door, people: People, size: tuple[int, int], family: str) -> States:

@@ -1,6 +1,6 @@
 """The outbox of a server without a mail server: letters come up by themselves, for an operator and nobody else."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from medinova_rt.grants import Grant, Kind
 from medinova_rt.ids import GrantId, new_id
 from medinova_rt.ports import Insert, Write
 from medinova_rt.sessions import Sessions, Stage
+from tests.e2e.faults import faults
 from tests.e2e.people import People, Person
 from tests.e2e.server import Server
-from tests.e2e.test_pages import AXE, OVERFLOW_PX, SERIOUS
 from tests.e2e.tour import DESKTOP, PHONE
 
 
@@ -62,13 +62,6 @@ async def sign_in(store: SqliteStore, person: Person, server: Server, *, operato
     )
 
 
-async def findings(person: Person) -> Sequence[object]:
-    await person.page.evaluate(f"() => {{ {AXE} }}")
-    serious: list[object] = await person.page.evaluate(SERIOUS)
-    over = await person.page.evaluate(OVERFLOW_PX)
-    return [*serious, *([f"{over} px wider than the page"] if over > 0 else [])]
-
-
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 async def test_letters_come_up_by_themselves(
     fresh: Server, store: SqliteStore, people: People, size: tuple[int, int]
@@ -77,7 +70,7 @@ async def test_letters_come_up_by_themselves(
     await sign_in(store, operator, fresh, operator=True)
     await operator.page.goto(f"{fresh.url}/outbox")
     await operator.sees_text("There are no letters yet.")
-    assert await findings(operator) == []
+    assert await faults(operator.page) == []
     now, link = datetime.now(UTC), f"{fresh.url}/sign-in#{'t' * 43}"
     await store.transact(
         mail.letter("sign-in-code", "robin@example.org", "es", now, clinic=PLATFORM, code="012345", link=link)
@@ -85,7 +78,7 @@ async def test_letters_come_up_by_themselves(
     await operator.sees_text("Su código de acceso", within_s=30)
     assert await operator.page.offers("link", link)
     await operator.page.click("button", "Copy the code")
-    assert await findings(operator) == []
+    assert await faults(operator.page) == []
 
 
 async def test_nobody_else_sees_them(fresh: Server, store: SqliteStore, people: People) -> None:
@@ -96,4 +89,4 @@ async def test_nobody_else_sees_them(fresh: Server, store: SqliteStore, people: 
     await sign_in(store, user, fresh, operator=False)
     await user.page.goto(f"{fresh.url}/outbox")
     await user.sees_text("There is nothing here for you.")
-    assert await findings(user) == []
+    assert await faults(user.page) == []

@@ -1,20 +1,12 @@
 """Every page and state: no serious finding of axe-core, nothing cut off, and usable by the keyboard alone."""
 
-from importlib.resources import files
-
 import pytest
 
+from tests.e2e.faults import faults
 from tests.e2e.people import People, Person
 from tests.e2e.server import Server
 from tests.e2e.tour import DESKTOP, PHONE, tour
 
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-SERIOUS = """async () => {
-    const {violations} = await axe.run(document, {resultTypes: ['violations']});
-    return violations.filter(found => ['serious', 'critical'].includes(found.impact))
-        .map(found => `${found.id}: ${found.help}: ${found.nodes.map(node => node.target.join(' ')).join(', ')}`);
-}"""
-OVERFLOW_PX = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 FOCUSED = """() => {
     const at = document.activeElement;
     return at?.getAttribute('aria-label') ?? at?.labels?.[0]?.innerText ?? at?.innerText.trim();
@@ -27,10 +19,7 @@ async def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
 ) -> None:
     findings = {}
     async for name, person in tour(server, people, size):
-        await person.page.evaluate(f"() => {{ {AXE} }}")
-        findings[name] = await person.page.evaluate(SERIOUS)
-        if (over := await person.page.evaluate(OVERFLOW_PX)) > 0:
-            findings[name].append(f"{over} px wider than the page")
+        findings[name] = await faults(person.page)
     assert {name: found for name, found in findings.items() if found} == {}
 
 
