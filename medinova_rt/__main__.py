@@ -56,6 +56,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         settings = config.load(os.environ)
+        for name in config.SECRETS:  # so that nothing started from here inherits them
+            os.environ.pop(name, None)
         if arguments.command == "demo":
             level = settings.log_level if "MEDINOVA_LOG_LEVEL" in os.environ else "warning"
             if arguments.https:

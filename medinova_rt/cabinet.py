@@ -51,7 +51,7 @@ async def office(settings: Settings) -> AsyncIterator[Office]:
     """The data without a server, to put people in: also beside one that runs. Raises CannotStart."""
     data = Path(settings.data)
     keep_folder(data)
-    secret = (settings.secret or key(data / "secret.key")).encode()
+    secret = (settings.secret.reveal() or key(data / "secret.key")).encode()
     cabinet = Cabinet(settings)
     url = settings.on_port(settings.listen_port or DEFAULT_PORT).public_url  # of no account here: that of passkeys
     identity = EmbeddedIdentity(cabinet.store, Users(cabinet.store), secret, url, Argon2Hashing())

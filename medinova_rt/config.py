@@ -1,7 +1,9 @@
 """Every setting of the server: read once from `MEDINOVA_*`, typed, with its default and what it is for.
 
 An unknown `MEDINOVA_*` name stops the start: a typing error in a setting that guards patients must not pass in silence.
-No message repeats a value, since some of them are secrets. docs/operations.md explains each (a test compares).
+No message repeats a value. A secret is marked by its type and may be given as the path of a file, `MEDINOVA_…_FILE`:
+what is in the environment can be read in /proc as long as the process lives. docs/operations.md explains each setting
+(a test compares).
 """
 
 import difflib
@@ -10,14 +12,18 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.utils import getaddresses
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from medinova_rt.secret import Secret
+
 PREFIX = "MEDINOVA_"
 DEFAULT_PORT = 8080
+MAX_SECRET = 4096  # bytes of a file with a secret
 
 NOT_OURS = frozenset({"MEDINOVA_REQUIRE_NATIVE"})  # setup.py's: no setting of the server, and no typing error
 
@@ -96,26 +102,26 @@ class Settings(Struct, frozen=True, kw_only=True):
         ),
     ] = "auto"
     service_key: Annotated[
-        str, _about("The bearer key of the REST API. Empty: made at first start in DATA/service.key.", _KEY)
-    ] = ""
+        Secret, _about("The bearer key of the REST API. Empty: made at first start in DATA/service.key.", _KEY)
+    ] = Secret()
     secret: Annotated[
-        str,
+        Secret,
         _about("Signs links, cookies, tickets and access tokens. Empty: made at first start in DATA/secret.key.", _KEY),
-    ] = ""
+    ] = Secret()
     mail_url: Annotated[
-        str,
+        Secret,
         _about(
             "The server that takes letters: `smtp://` (STARTTLS) or `smtps://`, each with user and password. Empty: "
             "letters are kept in the outbox, where an operator reads them.",
             "an address like smtp://user:password@mail.example.org:587",
         ),
-    ] = ""
+    ] = Secret()
     mail_from: Annotated[
         str, _about("Who letters come from; with MEDINOVA_MAIL_URL.", "an address, or `Name <address>`")
     ] = ""
     old_secret: Annotated[
-        str, _about("The MEDINOVA_SECRET of before: what it signed goes on counting. Empty: none.", _KEY)
-    ] = ""
+        Secret, _about("The MEDINOVA_SECRET of before: what it signed goes on counting. Empty: none.", _KEY)
+    ] = Secret()
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         _about("The least severe log line that is written.", "debug, info, warning or error"),
@@ -168,18 +174,26 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 FIELDS = {PREFIX + name.upper(): name for name in Settings.__struct_fields__}
+SECRETS = frozenset(
+    PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings) if isinstance(field.default, Secret)
+)
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+_FILES = {f"{name}_FILE": name for name in SECRETS}
 
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Return the settings of `environ`, where an empty value counts as absent; raises SettingError."""
     given = {name: value.strip() for name, value in environ.items() if name.startswith(PREFIX) and name not in NOT_OURS}
     for name in given:
-        if name not in FIELDS:
+        if name not in FIELDS and name not in _FILES:
             raise SettingError(_unknown(name))
-    settings = msgspec.convert(
-        {FIELDS[name]: _convert(name, value) for name, value in given.items() if value}, Settings
-    )
+    set_ = {name: value for name, value in given.items() if value}
+    for file, name in _FILES.items():
+        if file in set_ and name in set_:
+            raise SettingError(f"{name} and {file} are the same setting: set one of them.")
+        if file in set_:
+            set_[name] = _read(file, set_.pop(file))
+    settings = msgspec.convert({FIELDS[name]: _convert(name, value) for name, value in set_.items()}, Settings)
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         raise SettingError("MEDINOVA_TLS_CERTIFICATE and MEDINOVA_TLS_KEY go together: set both or neither.")
     if settings.mail_url and not settings.mail_from:
@@ -208,11 +222,23 @@ def addresses(text: str) -> tuple[str, ...]:
 def _convert(name: str, value: str) -> object:
     field = FIELDS[name]
     try:
-        converted: object = msgspec.convert(value, _TYPES[field], strict=False)
         check = _CHECKS.get(field)
-        return check(value) if check else converted
+        checked = check(value) if check else value
+        return msgspec.convert(checked, _TYPES[field], strict=False, dec_hook=lambda kind, each: kind(each))
     except ValueError:  # msgspec.ValidationError is one
         raise SettingError(f"{name} must be {describe(name)[1]}; see docs/operations.md.") from None
+
+
+def _read(name: str, path: str) -> str:
+    """Return the secret in the file, without the line end that editors leave."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_SECRET + 1)
+        if (secret := data.decode().strip()) and len(data) <= MAX_SECRET:
+            return secret
+    except (OSError, ValueError):
+        pass
+    raise SettingError(f"{name} must be the path of a file with a secret in it; see docs/operations.md.")
 
 
 def _public_url(value: str) -> str:

@@ -87,8 +87,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     cabinet = Cabinet(settings)
     store = cabinet.store
     work = Jobs(store, utc_now)
-    secret = (settings.secret or key(data / "secret.key")).encode()
-    old_secret = settings.old_secret.encode() or None
+    secret = (settings.secret.reveal() or key(data / "secret.key")).encode()
+    old_secret = settings.old_secret.reveal().encode() or None
     links = Links(secret, old_secret)
     engine, health.engine_why = _engine(settings, addresses)
     plane = MediaPlane(engine, _preference(settings.video_codec), _announced(settings, addresses))
@@ -99,7 +99,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app = routes.make_app(settings)
     app[LOOKUPS] = index
     app[call.SETTINGS] = settings
-    app[call.SERVICE_KEY] = settings.service_key or key(data / "service.key")
+    app[call.SERVICE_KEY] = settings.service_key.reveal() or key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
     app[CABINET], app[call.STORE], app[call.REPEATS] = cabinet, store, Repeats(store, secret, old_secret)
     app[call.CLINICS] = Clinics(store)
@@ -134,7 +134,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.WEB] = WEB
     app[JOBS], app[ENGINE], app[PLANE], app[HUB] = work, engine, plane, hub
     if settings.mail_url:
-        app[NOTIFIER] = SmtpNotifier(settings.mail_url, settings.mail_from)
+        app[NOTIFIER] = SmtpNotifier(settings.mail_url.reveal(), settings.mail_from)
     else:
         app[NOTIFIER] = app[call.OUTBOX] = OutboxNotifier(store)
     app[MAIL] = Mail(store, app[NOTIFIER])

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from medinova_rt import config
@@ -95,7 +96,7 @@ def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
 @pytest.mark.parametrize("sender", ["mail@example.org", "MediNova <mail@example.org>", '"Señal, S.L." <mail@e.org>'])
 def test_a_mail_server_and_who_letters_come_from(url: str, sender: str) -> None:
     settings = load({"MEDINOVA_MAIL_URL": url, "MEDINOVA_MAIL_FROM": sender})
-    assert (settings.mail_url, settings.mail_from) == (url, sender)
+    assert (settings.mail_url.reveal(), settings.mail_from) == (url, sender)
 
 
 def test_a_mail_server_needs_to_know_who_letters_come_from() -> None:
@@ -148,11 +149,74 @@ def test_a_link_holds_its_token_in_the_fragment() -> None:
     assert load({}).on_port(80).link_url("t") == "http://localhost/join#t"
 
 
+SECRETS = {
+    "MEDINOVA_SECRET": "k" * 32,
+    "MEDINOVA_OLD_SECRET": "l" * 32,
+    "MEDINOVA_SERVICE_KEY": "m" * 32,
+    "MEDINOVA_MAIL_URL": "smtp://clinic:hush@mail.example.org",
+}
+FROM = {"MEDINOVA_MAIL_FROM": "a@example.org"}
+# named like secrets, and none
+NO_SECRETS = {"MEDINOVA_TLS_KEY"}  # a path
+
+
+def test_every_secret_is_marked_by_its_type() -> None:
+    assert SECRETS.keys() == config.SECRETS
+    named = {name for name in config.FIELDS if {"KEY", "SECRET", "PASSWORD", "TOKEN"} & set(name.split("_"))}
+    told = {name for name in config.FIELDS if "password" in config.describe(name)[1]}
+    assert named | told <= config.SECRETS | NO_SECRETS
+
+
 def test_secrets_are_not_shown() -> None:
-    key = "k" * 32
-    mail = {"MEDINOVA_MAIL_URL": f"smtp://clinic:{key}@mail.example.org", "MEDINOVA_MAIL_FROM": "a@example.org"}
-    settings = load({"MEDINOVA_SECRET": key, "MEDINOVA_SERVICE_KEY": key, **mail})
-    assert key not in repr(settings) + str(settings) + f"{settings}"
+    settings = load({**SECRETS, **FROM})
+    shown = repr(settings) + str(settings) + f"{settings}" + repr(msgspec.structs.asdict(settings))
+    assert not [value for value in SECRETS.values() if value in shown]
+    with pytest.raises(TypeError):
+        msgspec.json.encode(settings)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_can_be_given_as_a_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(SECRETS[name] + "\n")
+    assert load({f"{name}_FILE": str(file), **FROM}) == load({name: SECRETS[name], **FROM})
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (None, "must be the path of a file with a secret"),
+        (b"", "must be the path of a file with a secret"),
+        (b" \n", "must be the path of a file with a secret"),
+        (b"\xff" * 40, "must be the path of a file with a secret"),
+        (b"k" * 5000, "must be the path of a file with a secret"),
+        (b"hush", "MEDINOVA_SECRET must be at least 32 characters"),
+    ],
+)
+def test_a_file_without_a_secret_is_named_and_not_repeated(tmp_path: Path, content: bytes | None, text: str) -> None:
+    file = tmp_path / "hush"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingError, match=text) as refused:
+        load({"MEDINOVA_SECRET_FILE": str(file)})
+    assert "hush" not in str(refused.value)
+
+
+def test_a_secret_is_given_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"^MEDINOVA_SECRET and MEDINOVA_SECRET_FILE are the same setting"):
+        load({"MEDINOVA_SECRET": "k" * 32, "MEDINOVA_SECRET_FILE": str(tmp_path / "hush")})
+
+
+def test_what_is_no_secret_has_no_file() -> None:
+    with pytest.raises(SettingError, match=r"^MEDINOVA_LOG_LEVEL_FILE is no setting"):
+        load({"MEDINOVA_LOG_LEVEL_FILE": "hush"})
+
+
+@pytest.mark.parametrize("name", config.SECRETS)
+def test_the_manual_says_which_are_secrets(name: str) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    (row,) = [line for line in manual.splitlines() if line.startswith(f"| `{name}` ")]
+    assert f"Secret: or `{name}_FILE`." in row
 
 
 @pytest.mark.parametrize("name", config.FIELDS)
