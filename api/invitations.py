@@ -13,7 +13,8 @@ from api.persons import Email, Language, Name, Roles, Zone
 from api.sign_in import Secret, admit, browser_of
 from medinova_rt.grants import Kind, StaffRole
 from medinova_rt.ids import ClinicId, InvitationId, UserId
-from medinova_rt.invitations import Invitation, Profile
+from medinova_rt.invitations import Profile
+from medinova_rt.invited import Invitation
 from medinova_rt.ports import Method
 
 InvitationToken = Annotated[str, Meta(min_length=1, max_length=200, description="What follows the `#` of the link.")]

@@ -69,6 +69,7 @@ IDS: dict[str, tuple[Any, str]] = {
     "relation": (ids.GrantId, "gra"),
     "emergency": (ids.EmergencyId, "eme"),
     "invitation": (ids.InvitationId, "inv"),
+    "invited": (None, "inv"),
     "account": (ids.AccountId, "acc"),
     "session": (ids.SessionId, "ses"),
     "passkey": (None, "psk"),

@@ -11,7 +11,7 @@ from api.persons import Email, Name
 from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.grants import FOREVER, Grant, Kind, Scope
 from medinova_rt.ids import GrantId, InvitationId, PatientId, UserId
-from medinova_rt.invitations import Relation
+from medinova_rt.invited import Invitation, Relation
 from medinova_rt.names import MAX_NAME
 from medinova_rt.users import Users, normal_email
 
@@ -40,6 +40,25 @@ class RelationInvited(Struct, frozen=True):
     """An invitation was mailed; the relation is there when it is accepted."""
 
     invitation: InvitationId
+
+
+class RelationInvitation(Struct, frozen=True):
+    """An invitation that is open: who was written to, and what they become by accepting."""
+
+    id: InvitationId
+    email: str
+    name: str
+    kind: Kind
+    scope: list[Scope]
+    created_at: Instant
+    expires_at: Instant
+
+
+class RelationInvitations(Struct, frozen=True):
+    """Those that are neither accepted nor withdrawn, and in time, the oldest first."""
+
+    items: list[RelationInvitation]
+    next_cursor: None = None
 
 
 class NewRelation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +147,34 @@ async def end(call: Call[None]) -> Reply:
         call.principal, _patient(call), GrantId(call.path["relation"]), call.now, call.expected
     )
     return Reply()
+
+
+async def list_invited(call: Call[None]) -> Reply:
+    """List the open invitations to be the patient or act for them."""
+    patient = await call.app[PATIENTS].get(_patient(call))
+    found = await call.app[INVITATIONS].of_patient(call.principal, patient, call.now)
+    return Reply(RelationInvitations([_invited(each) for each in found]))
+
+
+async def withdraw(call: Call[None]) -> Reply:
+    """Withdraw an invitation that is open: its letter is worth nothing then."""
+    invitation = InvitationId(call.path["invited"])
+    await call.app[INVITATIONS].withdraw_of(call.principal, _patient(call), invitation, call.now)
+    return Reply()
+
+
+def _invited(invitation: Invitation) -> RelationInvitation:
+    assert invitation.relation is not None
+    relation = invitation.relation
+    return RelationInvitation(
+        invitation.id,
+        invitation.email,
+        invitation.name,
+        relation.kind,
+        relation.scope,
+        invitation.created_at,
+        invitation.expires_at,
+    )
 
 
 async def _view(call: Call[Any], grant: Grant) -> RelationView:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from api.call import ACCOUNTS, CLINICS, IDENTITY, INVITATIONS, PATIENTS, RELATIONS, SESSIONS, STORE, USERS, VISITS
-from medinova_rt import accounts, emergency, invitations, members, patients, visits
+from medinova_rt import accounts, emergency, invited, members, patients, visits
 from medinova_rt.access import NOWHERE, Thing
 from medinova_rt.emergency import Emergencies
 from medinova_rt.ids import (
@@ -99,7 +99,7 @@ async def _member(request: web.Request, principal: Principal) -> Thing:
 async def _invitation(request: web.Request, principal: Principal) -> Thing:
     where, which = ClinicId(request.match_info["clinic"]), request.match_info["invitation"]
     found = await request.app[INVITATIONS].held(where, InvitationId(which))
-    return NOWHERE if found is None else invitations.thing(found.value, found.version)
+    return NOWHERE if found is None else invited.thing(found.value, found.version)
 
 
 async def _patient(request: web.Request, principal: Principal) -> Thing:
@@ -110,6 +110,16 @@ async def _patient(request: web.Request, principal: Principal) -> Thing:
 async def _relation(request: web.Request, principal: Principal) -> Thing:
     patient = PatientId(request.match_info["patient"])
     found = await request.app[RELATIONS].held(patient, GrantId(request.match_info["relation"]))
+    held = await request.app[PATIENTS].held(patient) if found else None
+    if found is None or held is None:
+        return NOWHERE
+    return replace(patients.thing(held.value, found.version), kind="relation", about=found.value.id)
+
+
+async def _invited(request: web.Request, principal: Principal) -> Thing:
+    """An invitation to act for a patient: to be known of by whoever may know of the patient's relations."""
+    patient = PatientId(request.match_info["patient"])
+    found = await request.app[INVITATIONS].held_of(patient, InvitationId(request.match_info["invited"]))
     held = await request.app[PATIENTS].held(patient) if found else None
     if found is None or held is None:
         return NOWHERE
@@ -158,6 +168,7 @@ LOADERS: Mapping[str, Loader] = {
     "invitation": _invitation,
     "patient": _patient,
     "relation": _relation,
+    "invited": _invited,
     "emergency": _emergency,
     "account": _account,
     "session": _session,

@@ -1,8 +1,9 @@
 """Invitations: a letter with a secret, by which its reader becomes a member of a clinic, or somebody who acts for a
 patient.
 
-The secret has 256 bits; the store has its SHA-256. An invitation is there while it is open: what was accepted or
-withdrawn, and what is past its seven days, is deleted, and the audit records tell of it.
+The secret has 256 bits; the store has its SHA-256. An invitation (`invited.Invitation`) is there while it is open: what
+was accepted or withdrawn, and what is past its seven days, is deleted, and the audit records tell of it. It is worth
+nothing once whoever wrote it may no longer invite.
 
 What the secret proves is that its bearer reads that mailbox, as a mailed code does, though for longer. Therefore:
 
@@ -23,35 +24,42 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Literal
-
-from msgspec import Struct
+from datetime import datetime
 
 from medinova_rt import audit, changes, clinics, documents, mail, users
-from medinova_rt.access import Thing
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.clinics import PLATFORM, Clinic, Clinics
 from medinova_rt.errors import Conflict, LimitReached, NotAuthenticated, NotFound, WrongState
-from medinova_rt.grants import FOREVER, Kind, Scope, StaffRole
+from medinova_rt.grants import StaffRole
 from medinova_rt.ids import ClinicId, InvitationId, PatientId, UserId, new_id
+from medinova_rt.invited import (
+    BY_CLINIC,
+    BY_END,
+    COLLECTION,
+    LIFE,
+    MAX_OPEN,
+    Invitation,
+    Of,
+    Relation,
+    open_of,
+    read,
+    stands,
+    withdrawal,
+)
 from medinova_rt.members import Members, fit_roles
 from medinova_rt.names import fit_name
 from medinova_rt.passwords import MINIMUM, STAFF_MINIMUM
-from medinova_rt.phi import Open, Private
+from medinova_rt.patients import Patient
 from medinova_rt.ports import (
-    MAX_PAGE,
     Delete,
-    Find,
     Identity,
     Insert,
     NewPassword,
     Store,
-    Stored,
     Write,
     encode_instant,
 )
-from medinova_rt.principals import Stranger
+from medinova_rt.principals import Person, Stranger
 from medinova_rt.relations import Relations
 from medinova_rt.rights import Action
 from medinova_rt.signin import Browser, Entered, SignIn
@@ -59,43 +67,7 @@ from medinova_rt.texts import known_language
 from medinova_rt.users import User, Users, normal_email
 from medinova_rt.zones import known_zone
 
-COLLECTION = "invitations"
-SCHEMA = 1
-BY_CLINIC = Find(COLLECTION, equal=("clinic", "of"), ordered_by="created_at")
-BY_END = Find(COLLECTION, ordered_by="expires_at")
-FINDS: tuple[Find, ...] = (BY_CLINIC, BY_END)
-
-LIFE = timedelta(days=7)
-MAX_OPEN = MAX_PAGE  # of one clinic and kind
-
 _TOKEN = re.compile(r"(inv-[0-9a-z]{26})\.([A-Za-z0-9_-]{43})")
-
-Of = Literal["staff", "patient"]
-
-
-class Relation(Struct, frozen=True, kw_only=True):
-    """What there is to be between the invited and a patient."""
-
-    patient: Open[PatientId]
-    kind: Open[Kind]
-    scope: Open[list[Scope]]
-    starts_at: Open[datetime | None] = None
-    ends_at: Open[datetime] = FOREVER
-
-
-class Invitation(Struct, frozen=True, kw_only=True):
-    id: Open[InvitationId]
-    clinic: Open[ClinicId]
-    schema: Open[int] = SCHEMA
-    of: Open[Of]
-    email: Private[str]  # normalised
-    name: Private[str]
-    language: Open[str]
-    roles: Open[list[StaffRole]] = []
-    relation: Open[Relation | None] = None
-    digest: Open[str]  # SHA-256 of the secret: worth nothing to whoever reads it
-    created_at: Open[datetime]
-    expires_at: Open[datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +97,6 @@ class Accepted:
     entered: Entered | None
 
 
-def thing(invitation: Invitation, version: int | None = None) -> Thing:
-    """What `access.guard` is asked about."""
-    return Thing(invitation.clinic, kind="invitation", about=invitation.id, version=version)
-
-
 class Invitations:
     """The use cases. `actor` is whom the audit record names; `address` is where links lead (`public_url`)."""
 
@@ -148,13 +115,26 @@ class Invitations:
         held = await self._held(id)
         return held if held and (held.value.clinic, held.value.of) == (clinic, "staff") else None
 
+    async def held_of(self, patient: PatientId, id: InvitationId) -> Held[Invitation] | None:
+        """The invitation of that id to be, or act for, that patient."""
+        held = await self._held(id)
+        return held if held and held.value.patient == patient else None
+
     async def listed(
         self, clinic: ClinicId, now: datetime, limit: int, cursor: str | None = None
     ) -> tuple[list[Invitation], str | None]:
         """Those of staff that are open, the oldest first, and the cursor of the next page."""
         after = encode_instant(now - LIFE)
         page = await self._store.find(BY_CLINIC, (clinic, "staff"), at_least=after, limit=limit, cursor=cursor)
-        return [each for each in map(_read, page.rows) if now < each.expires_at], page.cursor
+        return [each for each in map(read, page.rows) if now < each.expires_at], page.cursor
+
+    async def of_patient(self, actor: audit.Actor, patient: Patient, now: datetime) -> list[Invitation]:
+        """Those that are open, for somebody to see, which leaves word of it first."""
+        await self._store.transact(
+            [audit.record(actor, Action.RELATION_INVITED, now, clinic=patient.clinic, patient=patient.id)]
+        )
+        found = await open_of(self._store, patient.clinic, "patient", now)
+        return [each.value for each in found if each.value.patient == patient.id]
 
     async def invite(
         self,
@@ -173,7 +153,9 @@ class Invitations:
         member = await self._members.held(clinic, user.id) if user else None
         if member and member.value.holds(now):
             raise WrongState("this person works here already")
-        made, writes = await self._new(where, "staff", email, name, known_language(language), now, roles=roles)
+        made, writes = await self._new(
+            where, "staff", email, name, known_language(language), now, roles=roles, by=actor
+        )
         record = audit.record(actor, Action.INVITATION_ADD, now, clinic=clinic, about=made.id)
         await self._store.transact([*writes, record])
         return made
@@ -192,7 +174,17 @@ class Invitations:
         """Invite somebody to be, or act for, a patient; `along` is written with it. Raises as `invite` does."""
         where = await self._clinics.get(clinic)
         email, name = normal_email(email), fit_name(name)
-        made, writes = await self._new(where, "patient", email, name, known_language(language), now, relation=relation)
+        made, writes = await self._new(
+            where,
+            "patient",
+            email,
+            name,
+            known_language(language),
+            now,
+            relation=relation,
+            by=actor,
+            right=Action.RELATION_ADD,
+        )
         record = audit.record(actor, Action.INVITATION_ADD, now, clinic=clinic, patient=relation.patient, about=made.id)
         await self._store.transact([*writes, record, *along])
         return made
@@ -204,18 +196,25 @@ class Invitations:
         email, name = normal_email(email, "/administrator/email"), fit_name(name, "/administrator/name")
         clinic, writes = clinics.new_clinic(actor, settings, now)
         roles = [StaffRole.ADMINISTRATOR]
-        invited, letter = await self._new(clinic, "staff", email, name, clinic.language, now, roles=roles)
+        invited, letter = await self._new(
+            clinic, "staff", email, name, clinic.language, now, roles=roles, by=actor, right=Action.CLINIC_CREATE
+        )
         record = audit.record(actor, Action.INVITATION_ADD, now, clinic=clinic.id, about=invited.id)
         await self._store.transact([*writes, *letter, record])
         return clinic
 
     async def withdraw(self, actor: audit.Actor, clinic: ClinicId, id: InvitationId, now: datetime) -> None:
         """Raises NotFound, also once it is accepted."""
-        held = await self.held(clinic, id)
+        await self._withdraw(actor, await self.held(clinic, id), now)
+
+    async def withdraw_of(self, actor: audit.Actor, patient: PatientId, id: InvitationId, now: datetime) -> None:
+        """As `withdraw`, one to be, or act for, that patient."""
+        await self._withdraw(actor, await self.held_of(patient, id), now)
+
+    async def _withdraw(self, actor: audit.Actor, held: Held[Invitation] | None, now: datetime) -> None:
         if held is None:
             raise NotFound("there is no such invitation")
-        record = audit.record(actor, Action.INVITATION_WITHDRAW, now, clinic=clinic, about=id)
-        await self._store.transact([Delete(COLLECTION, id, held.token), record])
+        await self._store.transact(withdrawal(actor, held, now))
 
     async def look(self, token: str, now: datetime) -> Shown:
         """Raises NotAuthenticated for what is no open invitation."""
@@ -256,7 +255,7 @@ class Invitations:
                 now,
                 clinic=invitation.clinic,
                 user=user.id,
-                patient=invitation.relation.patient if invitation.relation else None,
+                patient=invitation.patient,
                 about=invitation.id,
             ),
         ]
@@ -312,16 +311,19 @@ class Invitations:
         *,
         roles: Sequence[StaffRole] = (),
         relation: Relation | None = None,
+        by: audit.Actor,
+        right: Action = Action.INVITATION_ADD,
     ) -> tuple[Invitation, list[Write]]:
         """Return the invitation, and what makes and mails it."""
-        after = encode_instant(now - LIFE)
-        if len((await self._store.find(BY_CLINIC, (clinic.id, of), at_least=after, limit=MAX_OPEN)).rows) >= MAX_OPEN:
+        if len(await open_of(self._store, clinic.id, of, now)) >= MAX_OPEN:
             raise LimitReached(f"at most {MAX_OPEN} invitations are open at a time; withdraw some")
         secret = secrets.token_urlsafe(32)
         made = Invitation(
             id=InvitationId(new_id("inv", now)),
             clinic=clinic.id,
             of=of,
+            by=by.user if isinstance(by, Person) else None,
+            right=right,
             email=email,
             name=name,
             language=language,
@@ -342,17 +344,13 @@ class Invitations:
         digest = _digest(said[2] if said else "")
         if not hmac.compare_digest(digest, held.value.digest if held else "") or held is None:
             raise NotAuthenticated("this invitation is not valid")
-        if now >= held.value.expires_at:
+        if now >= held.value.expires_at or not await stands(self._store, held.value, now):
             raise NotAuthenticated("this invitation is not valid")
         return held
 
     async def _held(self, id: InvitationId) -> Held[Invitation] | None:
-        return await changes.held(self._store, COLLECTION, id, _read)
+        return await changes.held(self._store, COLLECTION, id, read)
 
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _read(stored: Stored) -> Invitation:
-    return documents.decode(Invitation, stored.document, SCHEMA, {})

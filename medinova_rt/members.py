@@ -2,7 +2,7 @@
 
 A membership is a grant (`grants.Grant`) under an id derived from clinic and user, so that there is one for each pair;
 who is deactivated and comes back, comes back to it. Sessions read standings anew, so a role that is gone is gone
-everywhere within seconds.
+everywhere within seconds; the invitations that the change makes void go with it.
 
 Each clinic has a `Roster`: who its administrators are and how many members it has. Every change of either goes through
 it by compare-and-set in the same transact as the grant. So two administrators who remove each other in the same instant
@@ -10,6 +10,7 @@ cannot both succeed: one of them reads again, and finds that the other is the la
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,14 +18,15 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from medinova_rt import audit, changes, documents, grants, users
+from medinova_rt import audit, changes, documents, grants, invited, users
 from medinova_rt.access import Thing
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.errors import BadInput, Changed, Conflict, LimitReached, NotFound, WrongState
 from medinova_rt.grants import BY_CLINIC, FOREVER, Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, GrantId, UserId, derived_id
+from medinova_rt.invited import Invitation
 from medinova_rt.phi import Open
-from medinova_rt.ports import Find, Insert, Store, Stored, Write
+from medinova_rt.ports import MAX_TRANSACT_WRITES, Find, Insert, Store, Stored, Write
 from medinova_rt.rights import Action
 from medinova_rt.users import User
 
@@ -199,12 +201,37 @@ class Members:
             if after is before.value:
                 await self._store.transact([record])
                 return await self._member(before)
+            writes = [*await self._writes(before, after, now), record]
+            void = await self._void_letters(actor, after, now)
+            room = (MAX_TRANSACT_WRITES - len(writes)) // 2 * 2  # an invitation goes with its record
             try:
-                token, *_ = await self._store.transact([*await self._writes(before, after, now), record])
+                token, *_ = await self._store.transact([*writes, *void[:room]])
             except Conflict:
                 continue
+            if void[room:]:
+                await self._withdraw_rest(actor, after, now)
             return await self._member(Held(after, before.version + 1, token))
         raise Conflict("others are changing this; try again")
+
+    async def _void_letters(self, actor: audit.Actor, after: Grant, now: datetime) -> Sequence[Write]:
+        """What withdraws the open invitations to the member, and those that the member may no longer send."""
+        email = (await users.Users(self._store).get(after.user)).email
+        others = [each for each in await grants.of_user(self._store, after.user, now) if each.id != after.id]
+        standing = grants.standing([*others, after], now)
+
+        def is_void(each: Invitation) -> bool:
+            return each.email == email or (each.by == after.user and not invited.permits(standing, each, now))
+
+        return await invited.withdrawing(self._store, actor, after.clinic, now, is_void)
+
+    async def _withdraw_rest(self, actor: audit.Actor, after: Grant, now: datetime) -> None:
+        """More of them than one transact holds. None of them opens anything meanwhile: who sent them may no longer."""
+        for _ in range(ATTEMPTS):
+            void = await self._void_letters(actor, after, now)
+            if not void:
+                return
+            with contextlib.suppress(Conflict):
+                await self._store.transact(void[: MAX_TRANSACT_WRITES // 2 * 2])
 
     async def _writes(self, before: Held[Grant] | None, after: Grant, now: datetime) -> list[Write]:
         """The grant first, then the roster where it changes with it."""

@@ -82,8 +82,8 @@ class Person:
     """A signed-in user, as their session and grants stood when they were read.
 
     `strong`: a second factor was proven, the last time at `second_at`. Staff roles whose clinic asks for one count only
-    then, and so does operating the platform; `weak` holds the clinics that don't ask. `role` and `grant` say by what right the user acts, once
-    `guard` has found it.
+    then, and so does operating the platform; `weak` holds the clinics that don't ask. `role` and `grant` say by what
+    right the user acts, once `guard` has found it.
     """
 
     user: UserId

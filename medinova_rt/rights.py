@@ -78,6 +78,8 @@ class Action(StrEnum):
     RELATION_LIST = "relation.list"
     RELATION_ADD = "relation.add"
     RELATION_END = "relation.end"
+    RELATION_INVITED = "relation.invited"
+    RELATION_WITHDRAW = "relation.withdraw"
     EMERGENCY_TAKE = "emergency.take"
     EMERGENCY_LIST = "emergency.list"
     EMERGENCY_END = "emergency.end"
@@ -176,6 +178,8 @@ TABLE: dict[Action, Grants] = {
     Action.RELATION_LIST: TREATING | DESK | ADMIN | PATIENT,
     Action.RELATION_ADD: DESK | ADMIN,
     Action.RELATION_END: SYSTEM | DESK | ADMIN | PATIENT,
+    Action.RELATION_INVITED: DESK | ADMIN,
+    Action.RELATION_WITHDRAW: DESK | ADMIN,
     Action.EMERGENCY_TAKE: CLINICIAN,
     Action.EMERGENCY_LIST: ADMIN,
     Action.EMERGENCY_END: ADMIN,

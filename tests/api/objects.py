@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from api import call
-from medinova_rt import accounts, documents, emergency, grants, invitations, members, patients, sessions, users
+from medinova_rt import accounts, documents, emergency, grants, invited, members, patients, sessions, users
 from medinova_rt.adapters import embedded_credentials
 from medinova_rt.clinics import DEMO, PLATFORM
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, Standing
@@ -150,7 +150,7 @@ async def _member(world: World) -> str:
 
 
 async def _invitation(world: World) -> str:
-    made = invitations.Invitation(
+    made = invited.Invitation(
         id=InvitationId("inv-1"),
         clinic=DEMO.id,
         of="staff",
@@ -162,12 +162,28 @@ async def _invitation(world: World) -> str:
         created_at=NOW,
         expires_at=NOW + timedelta(days=7),
     )
-    return await world.put(invitations.COLLECTION, made.id, made)
+    return await world.put(invited.COLLECTION, made.id, made)
 
 
 async def _relation(world: World) -> str:
     relation = msgspec.structs.replace(grant(Kind.CARER, user=UserId("usr-2")), id=GrantId("gra-relation"))
     return await world.put(grants.COLLECTION, relation.id, relation)
+
+
+async def _invited(world: World) -> str:
+    made = invited.Invitation(
+        id=InvitationId("inv-2"),
+        clinic=DEMO.id,
+        of="patient",
+        email="ines@demo.example",
+        name="Ines Vega",
+        language="en",
+        relation=invited.Relation(patient=PATIENT, kind=Kind.CARER, scope=[Scope.RECORD]),
+        digest="0" * 64,
+        created_at=NOW,
+        expires_at=NOW + timedelta(days=7),
+    )
+    return await world.put(invited.COLLECTION, made.id, made)
 
 
 async def _passkey(world: World) -> str:
@@ -191,12 +207,14 @@ MAKERS: dict[str, Callable[[World], Awaitable[str]]] = {
     "member": _member,
     "invitation": _invitation,
     "relation": _relation,
+    "invited": _invited,
     "passkey": _passkey,
 }
 
 
 def person(user: str, standing: Standing) -> Person:
-    return Person(UserId(user), SessionId("ses-1"), standing, strong=True, authenticated_at=datetime.now(UTC))
+    now = datetime.now(UTC)
+    return Person(UserId(user), SessionId("ses-1"), standing, strong=True, authenticated_at=now, second_at=now)
 
 
 def callers(world: World) -> Iterator[Principal]:

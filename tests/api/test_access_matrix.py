@@ -135,6 +135,8 @@ listRelations        | at-bedside front-desk administrator self | clinician bill
 addRelation          | front-desk administrator             | clinicians billing registries family
 readRelation         | at-bedside front-desk administrator self |
 endRelation          | front-desk administrator self        | at-bedside
+listRelationInvitations    | front-desk administrator       | clinician at-bedside billing registries family
+withdrawRelationInvitation | front-desk administrator       | at-bedside self
 takeEmergency        | clinicians                           | offices administrator registries family
 listAccesses         | administrator family-of-record       | clinicians offices carer-of-visits registries
 listEmergencies      | administrator                        | staff operator services

@@ -73,6 +73,7 @@ def test_operation_ids_are_those_that_clients_were_generated_from() -> None:
         "listEmergencies",
         "listInvitations",
         "listPeople",
+        "listRelationInvitations",
         "listRelations",
         "listServiceAccounts",
         "listSessions",
@@ -115,6 +116,7 @@ def test_operation_ids_are_those_that_clients_were_generated_from() -> None:
         "takeEmergency",
         "unmergePatients",
         "withdrawInvitation",
+        "withdrawRelationInvitation",
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from api import call
-from medinova_rt import audit, documents, grants, invitations
+from medinova_rt import audit, documents, grants, invited
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, standing
 from medinova_rt.ids import ClinicId, GrantId, PatientId, SessionId, UserId
@@ -403,13 +403,18 @@ async def test_a_relation_of_another_patient_is_not_found(clinics: Clinics) -> N
 async def test_somebody_without_an_account_is_invited(clinics: Clinics) -> None:
     made = await clinics.patient()
     path = f"/v1/patients/{made['id']}/relations"
-    invited = await clinics.ask("usr-desk", "POST", path, {"email": "anna@example.org", "kind": "self"})
-    assert (invited.status, list(invited.json)) == (202, ["invitation"])
+    asked = await clinics.ask("usr-desk", "POST", path, {"email": "anna@example.org", "kind": "self"})
+    assert (asked.status, list(asked.json)) == (202, ["invitation"])
     assert (await clinics.ask("usr-desk", "GET", path)).json["items"] == []
-    stored = await clinics.store.get(invitations.COLLECTION, invited.json["invitation"])
+    stored = await clinics.store.get(invited.COLLECTION, asked.json["invitation"])
     assert stored is not None
     assert stored.document["relation"]["patient"] == made["id"]
     assert (stored.document["email"], stored.document["name"]) == ("anna@example.org", "Anna Nowak")
+    letters = f"/v1/patients/{made['id']}/invitations"
+    shown = await clinics.ask("usr-desk", "GET", letters)
+    assert [(each["email"], each["kind"]) for each in shown.json["items"]] == [("anna@example.org", "self")]
+    assert (await clinics.ask("usr-desk", "DELETE", f"{letters}/{asked.json['invitation']}")).status == 204
+    assert (await clinics.ask("usr-desk", "GET", letters)).json["items"] == []
     given = await clinics.known("ben@example.org", "Ben")
     assert (await clinics.ask("usr-desk", "POST", path, {"user": given, "kind": "self"})).status == 201
     again = await clinics.ask("usr-desk", "POST", path, {"email": "eve@example.org", "kind": "self"})

@@ -31,6 +31,7 @@ TAKES_AWAY = {
     "deactivateMember",
     "changeMember",
     "withdrawInvitation",
+    "withdrawRelationInvitation",
 }
 # what wants a fresh proof wants the session's cookie, and renews it; so does what makes a token
 NEEDS_THE_COOKIE = {route.operation for route in ROUTES if route.action in FRESH} | {"issueToken", "proveAgain"}

@@ -17,7 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from api import call
-from medinova_rt import accounts, clinics, documents, emergency, grants, invitations, patients, users
+from medinova_rt import accounts, clinics, documents, emergency, grants, invited, patients, users
 from medinova_rt.accounts import Account, Jwk
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.config import load
@@ -34,7 +34,7 @@ from medinova_rt.ids import (
     UserId,
     derived_id,
 )
-from medinova_rt.invitations import Invitation
+from medinova_rt.invited import Invitation
 from medinova_rt.patients import Patient
 from medinova_rt.ports import Insert, Replace
 from medinova_rt.principals import Role, Service, ServiceScope
@@ -242,8 +242,11 @@ async def _people(town: Town) -> None:
         created_at=now,
         expires_at=now + LONG_AGO,
     )
-    await town.insert(invitations.COLLECTION, open_)
-    town.ids |= {"invitation": open_.id, "passkey": "psk-none"}
+    await town.insert(invited.COLLECTION, open_)
+    tie = invited.Relation(patient=patient, kind=Kind.CARER, scope=[Scope.RECORD])
+    to_patient = msgspec.structs.replace(open_, id=InvitationId("inv-carer"), of="patient", roles=[], relation=tie)
+    await town.insert(invited.COLLECTION, to_patient)
+    town.ids |= {"invitation": open_.id, "invited": to_patient.id, "passkey": "psk-none"}
     town.ids["account"] = derived_id("acc", "service-visits")
 
 

@@ -7,18 +7,20 @@ import pytest
 from msgspec.structs import replace
 
 from medinova_rt import audit, clinics, grants, invitations, mail
+from medinova_rt import invited as kept_invitations
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.clinics import DEMO, Clinics
 from medinova_rt.errors import BadInput, LimitReached, NotAuthenticated, NotFound, WrongState
-from medinova_rt.grants import Kind, Scope, StaffRole
-from medinova_rt.ids import ClinicId, InvitationId, UserId
-from medinova_rt.invitations import LIFE, Invitation, Invitations, Profile, Relation
+from medinova_rt.grants import Kind, Scope, StaffRole, Standing
+from medinova_rt.ids import ClinicId, InvitationId, SessionId, UserId
+from medinova_rt.invitations import Invitations, Profile
+from medinova_rt.invited import LIFE, Invitation, Relation
 from medinova_rt.lookups import Lookups
 from medinova_rt.members import Members
 from medinova_rt.patients import Details
 from medinova_rt.ports import Password, Store
-from medinova_rt.principals import Service
+from medinova_rt.principals import Person, Service
 from medinova_rt.register import Register
 from medinova_rt.relations import Relations, relation_id
 from medinova_rt.sessions import Sessions
@@ -152,7 +154,7 @@ async def test_what_is_no_token(store: Store, kept: Invitations, wrong: str) -> 
 async def test_the_store_does_not_know_the_secret(store: Store, kept: Invitations) -> None:
     made = await invited(kept)
     secret = (await token(store)).partition(".")[2]
-    stored = await store.get(invitations.COLLECTION, made.id)
+    stored = await store.get(kept_invitations.COLLECTION, made.id)
     assert stored is not None
     assert secret not in str(stored.document)
 
@@ -163,6 +165,19 @@ async def test_another_clinic_knows_nothing_of_it(store: Store, kept: Invitation
         await kept.withdraw(ACTOR, ClinicId("cli-other"), made.id, NOW)
     assert await kept.held(ClinicId("cli-other"), made.id) is None
     assert await kept.held(DEMO.id, InvitationId("inv-none")) is None
+
+
+async def test_a_letter_is_worth_what_its_writer_may(store: Store, kept: Invitations) -> None:
+    """Also where the letter itself was left lying."""
+    eve = (await Users(store).create("eve@demo.example", "Eve", "en", "UTC", NOW)).id
+    person = Person(eve, SessionId("ses-1"), Standing(), strong=True, authenticated_at=NOW)
+    await kept.invite(person, DEMO.id, "noor@demo.example", "Noor", CLINICIAN, "en", NOW)
+    with pytest.raises(NotAuthenticated):
+        await kept.look(await token(store), NOW)
+    with pytest.raises(NotAuthenticated):
+        await kept.accept(await token(store), Profile(), BROWSER, NOW)
+    await store.transact(await Members(store).joining(DEMO.id, eve, [StaffRole.ADMINISTRATOR], NOW))
+    await kept.accept(await token(store), Profile(), BROWSER, NOW)
 
 
 async def test_bounds(store: Store, kept: Invitations, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +215,26 @@ async def test_a_patient_is_tied_by_a_letter(store: Store, kept: Invitations) ->
     assert (grant.kind, grant.patient, grant.scope) == (Kind.CARER, patient.id, [Scope.RECORD])
 
 
+async def test_a_patients_invitation_is_listed_and_withdrawn(store: Store, kept: Invitations) -> None:
+    register, tied = Register(store, Lookups(store, b"i" * 32)), []
+    for name in ("Sam", "Kim"):
+        details = Details(given=name, family="Rivers", birth_date=date(1984, 5, 17))
+        made = (await register.create(ACTOR, DEMO.id, details, NOW)).value
+        relation = Relation(patient=made.id, kind=Kind.CARER, scope=[Scope.RECORD])
+        asked = await kept.invite_to_patient(ACTOR, DEMO.id, "ines@demo.example", "Ines", relation, "en", NOW)
+        tied.append((made, asked))
+    (sam, one), (kim, other) = tied
+    assert await kept.of_patient(ACTOR, sam, NOW) == [one]
+    assert await kept.of_patient(ACTOR, sam, NOW + LIFE) == []
+    with pytest.raises(NotFound):
+        await kept.withdraw_of(ACTOR, sam.id, other.id, NOW)
+    await kept.withdraw_of(ACTOR, kim.id, other.id, NOW)
+    await kept.withdraw_of(ACTOR, sam.id, one.id, NOW)
+    assert await kept.of_patient(ACTOR, kim, NOW) == []
+    with pytest.raises(NotAuthenticated):
+        await kept.look(await token(store), NOW)
+
+
 async def test_every_act_leaves_its_record(store: Store, kept: Invitations) -> None:
     made = await invited(kept)
     await kept.accept(await token(store), Profile(password=PASSWORD), BROWSER, NOW)
@@ -231,7 +266,7 @@ async def test_a_second_letter_does_not_bring_back_who_was_deactivated(store: St
     await kept.invite(ACTOR, DEMO.id, "noor@demo.example", "Noor Karim", CLINICIAN, "es", NOW + timedelta(minutes=1))
     accepted = await kept.accept(first, Profile(password=PASSWORD), BROWSER, NOW)
     await Members(store).deactivate(ACTOR, DEMO.id, accepted.user, NOW + timedelta(hours=1))
-    with pytest.raises(WrongState):
+    with pytest.raises(NotAuthenticated):  # it went with the membership
         await kept.accept(await token(store), Profile(), BROWSER, NOW + timedelta(hours=2))
     await kept.invite(ACTOR, DEMO.id, "noor@demo.example", "Noor Karim", CLINICIAN, "es", NOW + timedelta(hours=3))
     await kept.accept(await token(store), Profile(), BROWSER, NOW + timedelta(hours=4))

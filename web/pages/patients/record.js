@@ -26,6 +26,7 @@ export async function recordView(context, id) {
   const { body: patient, etag } = read;
   const own = may(clinic, 'patients.find');
   const relations = await optional(api.list(`/v1/patients/${id}/relations`));
+  const invited = may(clinic, 'patients.relate') ? await optional(api.list(`/v1/patients/${id}/invitations`)) : null;
   const details = element('section', { class: 'card', 'data-test': 'details' });
   const shows = () => details.replaceChildren(...detailsOf(patient, edit));
 
@@ -59,7 +60,7 @@ export async function recordView(context, id) {
       'div',
       { class: 'columns' },
       element('div', { class: 'stack' }, details),
-      element('div', { class: 'stack' }, relations && relationsSection(context, patient, relations), own && patient.treating && (await treatingSection(context, patient))),
+      element('div', { class: 'stack' }, relations && relationsSection(context, patient, relations, invited ?? []), own && patient.treating && (await treatingSection(context, patient))),
     ),
   );
 }

@@ -26,8 +26,8 @@ const SCOPES = ['record', 'visits', 'appointments', 'billing'];
  * @property {string | null} ends_at
  */
 
-/** @param {import('../../page.js').Context} context @param {any} patient @param {Relation[]} relations */
-export function relationsSection(context, patient, relations) {
+/** @param {import('../../page.js').Context} context @param {any} patient @param {Relation[]} relations @param {any[]} invited  who has not accepted yet */
+export function relationsSection(context, patient, relations, invited) {
   const adds = may(context.clinic, 'patients.relate') && patient.state !== 'merged';
   const own = context.me.acts_for.some(({ patient: id, kind }) => id === patient.id && kind === 'self');
   const rows = relations.map((relation) => {
@@ -41,12 +41,39 @@ export function relationsSection(context, patient, relations) {
         element('button', { type: 'button', class: 'button quiet small', 'aria-label': fill(texts.relation.endNamed, { name }), 'data-test': 'end-relation', onclick: () => end(context, patient, relation, name) }, texts.relation.end),
     );
   });
+  rows.push(...invited.map((invitation) => invitedRow(context, patient, invitation)));
   return element(
     'section',
     { class: 'card', 'data-test': 'relations' },
     element('div', { class: 'section-head' }, element('h2', {}, texts.relation.title), adds && element('button', { type: 'button', class: 'button quiet small', onclick: () => add(context, patient), 'data-test': 'add-relation' }, texts.relation.add)),
     rows.length ? element('ul', { class: 'rows' }, ...rows) : element('p', { class: 'hint' }, texts.relation.none),
   );
+}
+
+/** @param {import('../../page.js').Context} context @param {any} patient @param {any} invitation */
+function invitedRow(context, patient, invitation) {
+  const name = invitation.name;
+  return element(
+    'li',
+    { 'data-test': 'relation-invited' },
+    element('span', { class: 'row-text' }, element('strong', {}, name), element('span', { class: 'hint' }, [relationName(invitation.kind), texts.relation.invited].join(' · ')), element('span', { class: 'hint' }, invitation.email)),
+    element('button', { type: 'button', class: 'button quiet small', 'aria-label': fill(texts.people.withdrawNamed, { name }), 'data-test': 'withdraw-relation', onclick: () => withdraw(context, patient, invitation) }, texts.people.withdraw),
+  );
+}
+
+/** @param {import('../../page.js').Context} context @param {any} patient @param {any} invitation */
+function withdraw({ api, again }, patient, invitation) {
+  confirmDialog({
+    name: 'withdraw-relation',
+    title: texts.people.withdrawTitle,
+    content: [element('p', {}, fill(texts.people.withdrawText, { email: invitation.email }))],
+    submit: texts.people.withdraw,
+    run: async (busy) => {
+      await api.delete(`/v1/patients/${patient.id}/invitations/${invitation.id}`, { etag: '*', busy });
+      await again();
+      toast(texts.people.withdrawn);
+    },
+  });
 }
 
 /** @param {import('../../page.js').Context} context @param {any} patient @param {Relation} relation @param {string} name */
