@@ -7,8 +7,8 @@ inside. `find` is equalities plus at most one range, ordered by the range field 
 refused (`RuntimeError`: our own misuse) by every adapter, so that what works here works on a store that needs its
 indexes built.
 
-The tightest store's limits hold everywhere: a document is at most 1 MiB of JSON, instants are fixed-width UTC text in
-microseconds (`encode_instant`), strings order by their UTF-8 bytes.
+The tightest store's limits hold everywhere: a document is at most 1008 KiB of JSON, a text that a find compares at most
+1500 bytes, instants are fixed-width UTC text in microseconds (`encode_instant`), strings order by their UTF-8 bytes.
 """
 
 import re
@@ -22,7 +22,7 @@ from medinova_rt.ids import MailId, SessionId, UserId, VisitId
 Document = dict[str, Any]
 Token = NewType("Token", str)  # opaque; equal tokens mean the same version of the same document
 
-MAX_DOCUMENT_BYTES = 1 << 20
+MAX_DOCUMENT_BYTES = (1 << 20) - (16 << 10)  # of JSON; what a store keeps beside it finds room in the rest of 1 MiB
 MAX_TRANSACT_WRITES = 100  # of whoever writes; a rider (medinova_rt/riders.py) finds room beside them
 MAX_RIDERS = 1
 MAX_PAGE = 500

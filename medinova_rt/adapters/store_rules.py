@@ -29,7 +29,8 @@ from medinova_rt.ports import (
     Write,
 )
 
-MAX_TRANSACT_BYTES = 10 << 20  # of JSON, all writes together
+MAX_TRANSACT_BYTES = 9 << 20  # of JSON, all writes together; Firestore takes 10 MiB of what it becomes on the wire
+MAX_FOUND_BYTES = 1500  # of a text that is compared; Firestore's indexes hold no more of it
 MAX_PAGE_BYTES = 16 << 20  # a page ends early here, with a cursor, so that memory has a bound
 MAX_CURSOR = 4096  # characters
 
@@ -41,6 +42,15 @@ _COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _position = msgspec.json.Decoder(tuple[str, str | int | None, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document as it is kept, with its version: what is copied from one store to another."""
+
+    id: str
+    body: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +67,12 @@ class Row:
 class Rules:
     def __init__(self, finds: Sequence[Find]) -> None:
         self.finds = frozenset(finds)
-        self._found_by: dict[str, set[str]] = {}
+        self.found_by: dict[str, set[str]] = {}
         for find in finds:
             fields = [*find.equal, *([find.ordered_by] if find.ordered_by else [])]
             if not _COLLECTION.fullmatch(find.collection) or not all(map(_FIELD.fullmatch, fields)):
                 raise RuntimeError("a find names its collection and fields in small letters")
-            self._found_by.setdefault(find.collection, set()).update(fields)
+            self.found_by.setdefault(find.collection, set()).update(fields)
 
     def bodies(self, writes: Sequence[Write]) -> list[str]:
         """Return each write's document as JSON text, empty for `Delete`.
@@ -93,13 +103,13 @@ class Rules:
         except (TypeError, OverflowError) as error:
             raise RuntimeError("a document is not JSON") from error
         if len(body) > MAX_DOCUMENT_BYTES:
-            raise LimitReached("a document is larger than 1 MiB")
+            raise LimitReached("a document is larger than 1008 KiB")
         return body
 
     def _check_document(self, collection: str, document: Document) -> None:
         if not isinstance(document.get("clinic"), str) or type(document.get("schema")) is not int:
             raise RuntimeError("a document lacks its clinic or schema")
-        for field in self._found_by.get(collection, ()):
+        for field in self.found_by.get(collection, ()):
             check_value(document.get(field))
 
     def position(self, find: Find, equal: Sequence[Scalar], limit: int, cursor: str | None) -> Position | None:
@@ -134,10 +144,13 @@ def json_type(value: Any) -> str | None:
 def check_value(value: Any) -> None:
     """Refuse what not every store can compare.
 
-    Raises BadInput for text with NUL or half a surrogate pair, RuntimeError for an integer over 64 bits.
+    Raises BadInput for text with NUL, half a surrogate pair or too many letters, RuntimeError for an integer over 64
+    bits.
     """
     if isinstance(value, str) and ("\0" in value or not (value.isascii() or _HALF_PAIR.search(value) is None)):
         raise BadInput("text is not valid Unicode")
+    if isinstance(value, str) and len(value) * 4 > MAX_FOUND_BYTES and len(value.encode()) > MAX_FOUND_BYTES:
+        raise BadInput("text is too long to be found by")
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
         raise RuntimeError("an integer does not fit in 64 bits")
 

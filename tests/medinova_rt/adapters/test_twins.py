@@ -1,18 +1,29 @@
-"""SQLite and its in-process twin answer alike, whatever is asked of them."""
+"""SQLite, and Firestore, and their in-process twin answer alike, whatever is asked of them."""
 
 import asyncio
 import tempfile
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
+from medinova_rt.adapters.firestore_store import FirestoreStore
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.errors import DomainError
 from medinova_rt.ports import Delete, Document, Find, Insert, Page, Replace, Stored, Write
+from tests.firestore import Emulator
 
 FINDS = (
     Find("things"),
@@ -40,32 +51,35 @@ class Twins(RuleBasedStateMachine):
     tokens = Bundle("tokens")
     cursors = Bundle("cursors")
 
+    def make(self) -> SqliteStore | FirestoreStore:
+        return SqliteStore(Path(self.folder.name) / "store.db", FINDS)
+
     @initialize()
     def open(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
         self.memory = MemoryStore(FINDS)
-        self.sqlite = SqliteStore(Path(self.folder.name) / "store.db", FINDS)
-        self.runner.run(self.sqlite.open())
+        self.other = self.make()
+        self.runner.run(self.other.open())
 
     def teardown(self) -> None:
-        if hasattr(self, "sqlite"):
-            self.runner.run(self.sqlite.close())
+        if hasattr(self, "other"):
+            self.runner.run(self.other.close())
             self.runner.close()
             self.folder.cleanup()
 
-    def both(self, memory: Any, sqlite: Any) -> tuple[Any, Any]:
+    def both(self, memory: Any, other: Any) -> tuple[Any, Any]:
         """Both results, or both errors."""
         outcomes = []
-        for asked in (memory, sqlite):
+        for asked in (memory, other):
             try:
                 outcomes.append(self.runner.run(asked))
             except (DomainError, RuntimeError) as error:
                 outcomes.append(error)
         return outcomes[0], outcomes[1]
 
-    def transact(self, memory: list[Write], sqlite: list[Write]) -> Any:
-        left, right = self.both(self.memory.transact(memory), self.sqlite.transact(sqlite))
+    def transact(self, memory: list[Write], other: list[Write]) -> Any:
+        left, right = self.both(self.memory.transact(memory), self.other.transact(other))
         if isinstance(left, Exception) or isinstance(right, Exception):
             assert (type(left), str(left)) == (type(right), str(right))
             return multiple()
@@ -121,7 +135,7 @@ class Twins(RuleBasedStateMachine):
         left, right = self.both(
             *(
                 store.find(find, equal, at_least=at_least, below=below, limit=limit, cursor=cursor)
-                for store in (self.memory, self.sqlite)
+                for store in (self.memory, self.other)
             )
         )
         if isinstance(left, Exception) or isinstance(right, Exception):
@@ -132,7 +146,7 @@ class Twins(RuleBasedStateMachine):
 
     @rule(name=IDS)
     def get(self, name: str) -> None:
-        left, right = self.both(self.memory.get("things", name), self.sqlite.get("things", name))
+        left, right = self.both(self.memory.get("things", name), self.other.get("things", name))
         assert (left and shown(left)) == (right and shown(right))
 
 
@@ -144,5 +158,17 @@ def seen(page: Page) -> tuple[list[Any], str | None]:
     return ([shown(row) for row in page.rows], page.cursor)
 
 
+class FirestoreTwins(Twins):
+    """On the emulator that the environment names, each time in a database of its own."""
+
+    def make(self) -> FirestoreStore:
+        return FirestoreStore(f"demo-{token_hex(6)}", finds=FINDS)
+
+
 TestTwins = Twins.TestCase
 TestTwins.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=30)
+
+
+def test_firestore_is_a_twin_too(emulator: Emulator) -> None:
+    depth = settings(max_examples=settings().max_examples // 10, stateful_step_count=20)
+    run_state_machine_as_test(FirestoreTwins, settings=depth)
