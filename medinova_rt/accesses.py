@@ -8,7 +8,7 @@ clinic's administrators find it out by the id in the trail.
 from dataclasses import dataclass
 from datetime import datetime
 
-from medinova_rt import audit, documents, emergency
+from medinova_rt import audit, emergency
 from medinova_rt.access import Thing
 from medinova_rt.audit import Outcome, Record
 from medinova_rt.ids import UserId
@@ -39,7 +39,7 @@ class Accesses:
         assert patient.clinic is not None
         assert patient.patient is not None
         page = await self._store.find(audit.BY_PATIENT, (patient.patient,), limit=limit, cursor=cursor)
-        found = [documents.decode(Record, row.document, audit.SCHEMA, {}) for row in page.rows]
+        found = [audit.read(row) for row in page.rows]
         records = [each for each in found if each.action != Action.ME_READ]  # their own name, on each page they open
         named = {UserId(each.actor) for each in records if each.session and each.clinic == patient.clinic}
         names = {user: await self._name(user) for user in named}

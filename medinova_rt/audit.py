@@ -2,7 +2,8 @@
 
 A record holds ids and codes, never what was said or how somebody is called. A known caller who was refused leaves a
 record too (`outcome="denied"`); strangers do not, since anyone could fill the log with them (transports count those).
-Records are only ever inserted.
+Records are only ever inserted. The store chains them on their way down (`strands`): `strand`, `seq`, `previous` and
+`digest` are its own, and a record written before that was so has none.
 """
 
 from collections.abc import Sequence
@@ -12,16 +13,30 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from medinova_rt import documents
-from medinova_rt.ids import AuditId, ClinicId, GrantId, LinkId, PatientId, SeatId, SessionId, UserId, VisitId, new_id
+from medinova_rt.ids import (
+    AuditId,
+    ClinicId,
+    GrantId,
+    LinkId,
+    PatientId,
+    SeatId,
+    SessionId,
+    StrandId,
+    UserId,
+    VisitId,
+    new_id,
+)
 from medinova_rt.phi import Open, Private
-from medinova_rt.ports import Find, Insert, Store
+from medinova_rt.ports import Find, Insert, Store, Stored
 
 COLLECTION = "audit"
-SCHEMA = 1
+SCHEMA = 2
 BY_VISIT = Find(COLLECTION, equal=("visit",), ordered_by="at")
 BY_PATIENT = Find(COLLECTION, equal=("patient",), ordered_by="at", descending=True)  # who saw the record lately
 BY_CLINIC = Find(COLLECTION, equal=("clinic",), ordered_by="at")
-FINDS: tuple[Find, ...] = (BY_VISIT, BY_PATIENT, BY_CLINIC)
+BY_STRAND = Find(COLLECTION, equal=("strand",), ordered_by="seq")
+LAST_OF_STRAND = Find(COLLECTION, equal=("strand",), ordered_by="seq", descending=True)
+FINDS: tuple[Find, ...] = (BY_VISIT, BY_PATIENT, BY_CLINIC, BY_STRAND, LAST_OF_STRAND)
 
 Outcome = Literal["done", "denied", "repeated"]  # repeated: the answer of before was given again
 
@@ -59,6 +74,10 @@ class Record(Struct, frozen=True, kw_only=True):
     user: Open[UserId | None] = None  # who was acted upon
     about: Open[str | None] = None  # the id of anything else that was
     address: Private[str | None]  # an IP address is personal data
+    strand: Open[StrandId | None] = None  # the chain it is in; None: of before there were any
+    seq: Open[int | None] = None  # from 1
+    previous: Open[str | None] = None  # the digest of the one before, the strand's id for the first
+    digest: Open[str | None] = None
 
 
 def record(
@@ -97,7 +116,11 @@ def record(
     return Insert(COLLECTION, made.id, documents.encode(made))
 
 
+def read(stored: Stored) -> Record:
+    return documents.decode(Record, stored.document, SCHEMA, {1: dict})
+
+
 async def trail(store: Store, visit: VisitId, limit: int = 500) -> Sequence[Record]:
     """The visit's first `limit` records, oldest first."""
     page = await store.find(BY_VISIT, (visit,), limit=limit)
-    return [documents.decode(Record, row.document, SCHEMA, {}) for row in page.rows]
+    return [read(row) for row in page.rows]

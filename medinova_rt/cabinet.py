@@ -1,7 +1,7 @@
 """Where the documents are, as the settings say, with all that stands between the nouns and the disk.
 
 From the nouns downwards: `RidingStore` takes a request's done mark along, `WatchedStore` tells whoever remembers a
-document that it was written.
+document that it was written, `StrandStore` chains the audit records.
 The server opens a cabinet, and so does work on the data without a server.
 """
 
@@ -14,6 +14,7 @@ from medinova_rt import clinics
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.adapters.strand_store import StrandStore
 from medinova_rt.adapters.watched_store import WatchedStore
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import DEFAULT_PORT, Settings
@@ -29,7 +30,8 @@ class Cabinet:
 
     def __init__(self, settings: Settings) -> None:
         self.documents = SqliteStore(Path(settings.data) / DATABASE, FINDS)
-        self.watched = WatchedStore(self.documents)
+        self.strands = StrandStore(self.documents)
+        self.watched = WatchedStore(self.strands)
         self.store = RidingStore(self.watched)
 
     async def open(self) -> None:

@@ -18,6 +18,7 @@ from medinova_rt import (
     repeats,
     sessions,
     signin,
+    strands,
     users,
     visits,
 )
@@ -40,6 +41,7 @@ FINDS = (
     *relations.FINDS,
     *repeats.FINDS,
     *signin.FINDS,
+    *strands.FINDS,
     *users.FINDS,
     *visits.FINDS,
     *sessions.FINDS,

@@ -25,6 +25,7 @@ Token = NewType("Token", str)  # opaque; equal tokens mean the same version of t
 MAX_DOCUMENT_BYTES = (1 << 20) - (16 << 10)  # of JSON; what a store keeps beside it finds room in the rest of 1 MiB
 MAX_TRANSACT_WRITES = 100  # of whoever writes; a rider (medinova_rt/riders.py) finds room beside them
 MAX_RIDERS = 1
+MAX_STRANDS = MAX_TRANSACT_WRITES  # chains of audit records begun along with their first (adapters/strand_store.py)
 MAX_PAGE = 500
 
 

@@ -148,6 +148,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     counters.include("media", plane.counters)
     counters.include("log", logs.counters)
     counters.include("store", cabinet.counters)
+    counters.include("audit", cabinet.strands.counters)
     counters.include("jobs", work.counters)
     counters.include("mail", app[MAIL].counters)
     counters.include("passwords", identity.counters)

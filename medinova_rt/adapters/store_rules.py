@@ -18,6 +18,7 @@ from medinova_rt.ports import (
     MAX_DOCUMENT_BYTES,
     MAX_PAGE,
     MAX_RIDERS,
+    MAX_STRANDS,
     MAX_TRANSACT_WRITES,
     Delete,
     Document,
@@ -79,7 +80,7 @@ class Rules:
 
         Raises LimitReached, BadInput, RuntimeError, and Conflict for a token that cannot be one.
         """
-        if len(writes) > MAX_TRANSACT_WRITES + MAX_RIDERS:
+        if len(writes) > MAX_TRANSACT_WRITES + MAX_RIDERS + MAX_STRANDS:
             raise RuntimeError("a transact has too many writes")
         if len({(write.collection, write.id) for write in writes}) < len(writes):
             raise RuntimeError("a transact writes a document twice")

@@ -16,7 +16,7 @@ def test_a_record_says_who_did_what_to_what_when_and_from_where() -> None:
     assert document.pop("id") == write.id
     assert document == {
         "clinic": "cli-1",
-        "schema": 1,
+        "schema": 2,
         "at": "2026-11-24T10:00:00.000000Z",
         "actor_kind": "patient",
         "actor": "sea-1",
@@ -31,6 +31,10 @@ def test_a_record_says_who_did_what_to_what_when_and_from_where() -> None:
         "user": None,
         "about": None,
         "address": "192.0.2.1",
+        "strand": None,
+        "seq": None,
+        "previous": None,
+        "digest": None,
     }
 
 

@@ -17,6 +17,7 @@ from medinova_rt.ports import (
     MAX_DOCUMENT_BYTES,
     MAX_PAGE,
     MAX_RIDERS,
+    MAX_STRANDS,
     MAX_TRANSACT_WRITES,
     Delete,
     Document,
@@ -273,7 +274,7 @@ async def test_a_page_is_limited_in_bytes(store: Store) -> None:
 
 
 MISUSES = [
-    [thing(f"a{n}") for n in range(MAX_TRANSACT_WRITES + MAX_RIDERS + 1)],
+    [thing(f"a{n}") for n in range(MAX_TRANSACT_WRITES + MAX_RIDERS + MAX_STRANDS + 1)],
     [thing("a"), thing("a")],
     [Insert("things", "a", {"schema": 1})],
     [Insert("things", "a", {"clinic": "cli-1"})],
