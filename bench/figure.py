@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 BARS = Path(__file__).with_name("bars.toml")
-_HOLDS = {"<=": float.__le__, ">=": float.__ge__}
+_HOLDS = {"<": float.__lt__, "<=": float.__le__, ">=": float.__ge__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Bar:
     """A figure with these parameters (those not named don't matter) is to compare so with `value`."""
 
     figure: str
-    comparison: str  # "<=" or ">="
+    comparison: str  # "<", "<=" or ">="
     value: float
     source: str
     parameters: dict[str, str | int | float] = field(default_factory=dict)

@@ -1,7 +1,9 @@
 """The documents table: how it is laid out, and the SQL of the port's reads and writes.
 
 Every document is one row, its JSON as text. A declared find is answered by a partial expression index over that text,
-so it reads what it returns and no more; nothing else is ever asked of the table.
+so it reads what it returns and no more; nothing else is ever asked of the table. What is compared for equality is the
+value's JSON (`->`), in which 1, "1", true and ["1"] differ; what is ranged over is the value itself, and documents in
+which it is neither integer nor text are not in the index at all. So no row that was found has to be parsed to be sure.
 """
 
 import functools
@@ -16,7 +18,7 @@ from medinova_rt.adapters.store_rules import Position, Row, json_type
 from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.ports import Delete, Find, Insert, Replace, Stored, Token, Write
 
-LAYOUT = 1  # kept in `user_version`
+LAYOUT = 2  # kept in `user_version`; 1 had other indexes
 
 INSERT = "INSERT INTO documents VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING"
 REPLACE = (
@@ -29,7 +31,7 @@ GET = "SELECT body, version, token FROM documents WHERE collection = ? AND id = 
 def lay_out(writer: sqlite3.Connection, finds: frozenset[Find]) -> None:
     """Make tables and indexes, all or nothing; raises Unavailable for a file of a newer version, sqlite3.Error.
 
-    An index no longer declared stays, for a process of the version that needs it.
+    An index no longer declared stays, for a process of the version that needs it; those of an older layout go.
     """
     writer.execute("PRAGMA journal_mode = WAL")
     writer.execute("BEGIN IMMEDIATE")
@@ -41,6 +43,8 @@ def lay_out(writer: sqlite3.Connection, finds: frozenset[Find]) -> None:
             "CREATE TABLE IF NOT EXISTS documents (collection TEXT NOT NULL, id TEXT NOT NULL,"
             " version INTEGER NOT NULL, token TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (collection, id)) STRICT"
         )
+        if layout == 1:
+            _drop_indexes(writer)
         for find in sorted(finds, key=repr):
             writer.execute(_index(find))
         writer.execute(f"PRAGMA user_version = {LAYOUT}")
@@ -50,8 +54,24 @@ def lay_out(writer: sqlite3.Connection, finds: frozenset[Find]) -> None:
             writer.execute("ROLLBACK")
 
 
+def _drop_indexes(writer: sqlite3.Connection) -> None:
+    names = writer.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    for (name,) in names:
+        writer.execute(f'DROP INDEX "{name}"')
+
+
 def _value(field: str) -> str:
     return f"json_extract(body, '$.{field}')"
+
+
+def _json(field: str) -> str:
+    return f"body -> '$.{field}'"
+
+
+def _covers(find: Find) -> list[str]:
+    """What a document must be for the index to know it; a query has to say the same for the index to be chosen."""
+    kind = f"json_type(body, '$.{find.ordered_by}') IN ('integer', 'text')"
+    return [f"collection = '{find.collection}'", *([kind] if find.ordered_by is not None else [])]
 
 
 def index_name(find: Find) -> str:
@@ -60,11 +80,10 @@ def index_name(find: Find) -> str:
 
 
 def _index(find: Find) -> str:
-    fields = [*find.equal, *([find.ordered_by] if find.ordered_by else [])]
-    columns = ", ".join([*map(_value, fields), "id"])
+    fields = [*map(_json, find.equal), *([_value(find.ordered_by)] if find.ordered_by else [])]
     return (
-        f'CREATE INDEX IF NOT EXISTS "{index_name(find)}" ON documents ({columns})'
-        f" WHERE collection = '{find.collection}'"
+        f'CREATE INDEX IF NOT EXISTS "{index_name(find)}" ON documents ({", ".join([*fields, "id"])})'
+        f" WHERE {' AND '.join(_covers(find))}"
     )
 
 
@@ -73,11 +92,10 @@ def select(
 ) -> tuple[str, list[Any]]:
     """The query and its values. Names are checked by `Rules`; they stand in the text since an index is chosen by it.
 
-    `json_extract` makes 1 of true and text of an array, hence the comparison of types beside that of values. SQLite
-    puts every integer before every text, hence the bound where a range is open to the other type.
+    SQLite puts every integer before every text, hence the bound where a range is open to the other type.
     """
     sql = _select(find, json_type(at_least), json_type(below), _place(start))
-    values = [each for value in equal for each in (value, json_type(value))]
+    values: list[Any] = [msgspec.json.encode(value).decode() for value in equal]
     values += [bound for bound in (at_least, below) if bound is not None]
     if start is not None:
         after, last = start
@@ -94,13 +112,10 @@ def _place(start: Position | None) -> str:
 
 @functools.lru_cache(maxsize=512)
 def _select(find: Find, at_least: str | None, below: str | None, start: str) -> str:
-    where = [f"collection = '{find.collection}'"]
-    for field in find.equal:
-        where += [f"{_value(field)} = ?", f"json_type(body, '$.{field}') = ?"]
+    where = [*_covers(find), *(f"{_json(field)} = ?" for field in find.equal)]
     value = "NULL"
     if find.ordered_by is not None:
         value = _value(find.ordered_by)
-        where.append(f"json_type(body, '$.{find.ordered_by}') IN ('integer', 'text')")
         if at_least is not None:
             where.append(f"{value} >= ?" if at_least == "text" else f"{value} >= ? AND {value} < ''")
         if below is not None:
@@ -127,9 +142,7 @@ def rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Ite
 
 
 def get(connection: sqlite3.Connection, collection: str, id: str) -> Stored | None:
-    found = connection.execute(
-        "SELECT body, version, token FROM documents WHERE collection = ? AND id = ?", (collection, id)
-    ).fetchone()
+    found = connection.execute(GET, (collection, id)).fetchone()
     return None if found is None else Stored(id, msgspec.json.decode(found[0]), found[1], Token(found[2]))
 
 

@@ -5,33 +5,28 @@ One thread writes. It takes every transact that waits, gives each a savepoint, a
 its savepoint and leaves its neighbours alone; nobody is answered before the commit is on disk. While one group is being
 flushed the next gathers, so the groups grow with the load and nothing ever waits for company.
 
-A few threads read, each on a connection of its own; in WAL mode they neither wait for the writer nor make it wait. One
-takes the reads that wait, a few at a time, and answers them together, since waking a thread costs more than a read; a
-further one helps where many wait. A second process may have the same file open: SQLite's lock tells the writers apart,
-and whoever finds it held waits.
+Others read (sqlite_readers); in WAL mode they neither wait for the writer nor make it wait. A second process may have
+the same file open: SQLite's lock tells the writers apart, and whoever finds it held waits.
 """
 
 import asyncio
 import os
-import queue
 import sqlite3
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from medinova_rt.adapters import sqlite_documents
+from medinova_rt.adapters.sqlite_readers import READERS, Read, Readers, is_busy
 from medinova_rt.adapters.store_rules import Rules, check_value, is_id, page
 from medinova_rt.errors import Conflict, DomainError, Unavailable
 from medinova_rt.logs import Log, code
 from medinova_rt.ports import Find, Page, Stored, Token, Write
 
-READERS = 4
-MAX_READ_GROUP = 64  # reads of one thread answered together
 MAX_PENDING_READS = 1024
 MAX_PENDING_WRITES = 4096  # transacts
 MAX_PENDING_BYTES = 64 << 20
@@ -55,12 +50,6 @@ class _Pending:
     answer: asyncio.Future[list[Token]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    read: Callable[[sqlite3.Connection], Any]
-    answer: asyncio.Future[Any]
-
-
 class SqliteStore:
     def __init__(self, path: Path, finds: Sequence[Find] = ()) -> None:
         self._path = path
@@ -69,20 +58,17 @@ class SqliteStore:
         self._gate = threading.Condition()  # guards what follows
         self._pending: deque[_Pending] = deque()
         self._pending_bytes = 0
-        self._asking = threading.Lock()  # guards the next two
-        self._asked: deque[_Asked] = deque()
-        self._reading = 0  # threads
         self._waking = False  # soon
         self._pending_reads = 0
         self._closing = True  # until open
         self._connections: list[sqlite3.Connection] = []
+        self._readers: Readers | None = None
 
     async def open(self) -> None:
         """Make the file (mode 0600) where it is missing; raises Unavailable."""
         self._loop = asyncio.get_running_loop()
-        self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._writer = await self._loop.run_in_executor(None, self._open_files)
-        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._writer, connections = await self._loop.run_in_executor(None, self._open_files)
+        self._readers = Readers(connections)
         self._thread = threading.Thread(target=self._write_groups, name="store-writer", daemon=True)
         self._closing = False
         self._thread.start()
@@ -97,15 +83,15 @@ class SqliteStore:
         await self._loop.run_in_executor(None, self._close_files)
 
     def counters(self) -> Mapping[str, int]:
-        """Totals since start by `COUNTS`, and the transacts `pending` now."""
-        return {**self._counts, "pending": len(self._pending)}
+        """Totals since start by `COUNTS`, reads that had to wait for a slow disk, and the transacts `pending` now."""
+        return {**self._counts, "slow": self._readers.slow if self._readers else 0, "pending": len(self._pending)}
 
     # --- reading ---
 
     async def get(self, collection: str, id: str) -> Stored | None:
         if not is_id(id):
             return None
-        return await self._read(lambda connection: sqlite_documents.get(connection, collection, id))
+        return await self._read(lambda connection: sqlite_documents.get(connection, collection, id), 1)
 
     async def find(
         self,
@@ -122,64 +108,23 @@ class SqliteStore:
             check_value(bound)
         sql, values = sqlite_documents.select(find, equal, at_least, below, start, limit)
         return await self._read(
-            lambda connection: page(find, equal, sqlite_documents.rows(connection, sql, values), limit)
+            lambda connection: page(find, equal, sqlite_documents.rows(connection, sql, values), limit), limit
         )
 
-    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read(self, read: Read[T], rows: int) -> T:
         if self._closing or self._pending_reads >= MAX_PENDING_READS:
             self._counts["refused"] += 1
             raise Unavailable("the store is closed" if self._closing else "the store has too much to read")
+        assert self._readers is not None
         self._pending_reads += 1
         try:
-            found: T = await self._ask(read)
-            return found
+            return await self._readers.read(read, rows)
         except sqlite3.Error as error:
             self._counts["failed"] += 1
             raise _unavailable(error) from error
         finally:
             self._pending_reads -= 1
             self._counts["reads"] += 1
-
-    def _ask(self, read: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
-        """Threads are woken once the loop has done what else is ready, for all that asks for something meanwhile."""
-        asked = _Asked(read, self._loop.create_future())
-        with self._asking:
-            self._asked.append(asked)
-        self._wake_soon()
-        return asked.answer
-
-    def _wake_soon(self) -> None:
-        if not self._waking:
-            self._waking = True
-            self._loop.call_soon(self._wake)
-
-    def _wake(self) -> None:
-        self._waking = False
-        with self._asking:
-            wanted = min(READERS, -(-len(self._asked) // MAX_READ_GROUP)) - self._reading
-            self._reading += max(0, wanted)
-        for _ in range(wanted):
-            self._pool.submit(self._read_groups)
-        with self._gate:
-            if self._pending:
-                self._gate.notify()
-
-    def _read_groups(self) -> None:
-        """Read until nothing waits. Whatever a read raises is its caller's."""
-        connection = self._readers.get()
-        try:
-            while group := self._take_asked():
-                answers = [(asked.answer, *_read_one(connection, asked)) for asked in group]
-                self._loop.call_soon_threadsafe(_answer_reads, answers)
-        finally:
-            self._readers.put(connection)
-
-    def _take_asked(self) -> list[_Asked]:
-        """Nothing: this thread no longer counts as one that reads."""
-        with self._asking:
-            group = [self._asked.popleft() for _ in range(min(len(self._asked), MAX_READ_GROUP))]
-            self._reading -= not group
-        return group
 
     # --- writing ---
 
@@ -195,8 +140,16 @@ class SqliteStore:
                 raise Unavailable("the store is closed" if self._closing else "the store has too much to write")
             self._pending.append(_Pending(writes, bodies, size, answer))
             self._pending_bytes += size
-        self._wake_soon()
+        if not self._waking:
+            self._waking = True
+            self._loop.call_soon(self._wake)
         return await answer
+
+    def _wake(self) -> None:
+        """Once the loop has done what else is ready, so that more may be written with it."""
+        self._waking = False
+        with self._gate:
+            self._gate.notify()
 
     def _write_groups(self) -> None:
         while group := self._take():
@@ -230,37 +183,41 @@ class SqliteStore:
         return results
 
     def _transact(self, writer: sqlite3.Connection, pending: _Pending) -> _Result:
-        writer.execute("SAVEPOINT one")
+        many = len(pending.writes) > 1  # one alone is done or not, and leaves nothing to roll back
+        if many:
+            writer.execute("SAVEPOINT one")
         try:
             result: _Result = [
                 sqlite_documents.write(writer, write, body)
                 for write, body in zip(pending.writes, pending.bodies, strict=True)
             ]
         except Conflict as error:
-            writer.execute("ROLLBACK TO one")
+            if many:
+                writer.execute("ROLLBACK TO one")
             self._counts["conflicts"] += 1
             result = error
-        writer.execute("RELEASE one")
+        if many:
+            writer.execute("RELEASE one")
         return result
 
     # --- the file ---
 
-    def _open_files(self) -> sqlite3.Connection:
+    def _open_files(self) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
+        """Return the connection that writes, and those that read."""
         try:
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its side files the same mode
             writer = self._connect()
             self._patiently(lambda: sqlite_documents.lay_out(writer, self._rules.finds))
-            for _ in range(READERS):
-                reader = self._connect()
+            readers = [self._connect() for _ in range(1 + READERS)]
+            for reader in readers:
                 reader.execute("PRAGMA query_only = ON")
-                self._readers.put(reader)
         except (sqlite3.Error, OSError) as error:
             self._let_go()
             raise _unavailable(error) from error
         except Unavailable:
             self._let_go()
             raise
-        return writer
+        return writer, readers
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
@@ -276,8 +233,8 @@ class SqliteStore:
                 act()
                 return
             except sqlite3.OperationalError as error:
-                self._counts["busy"] += _is_busy(error)
-                if not _is_busy(error) or time.monotonic() >= deadline:
+                self._counts["busy"] += is_busy(error)
+                if not is_busy(error) or time.monotonic() >= deadline:
                     raise
                 time.sleep(PAUSE_S)
 
@@ -287,25 +244,9 @@ class SqliteStore:
 
     def _close_files(self) -> None:
         self._thread.join()
-        self._pool.shutdown()
+        if self._readers is not None:
+            self._readers.close()
         self._let_go()
-
-
-def _read_one(connection: sqlite3.Connection, asked: _Asked) -> tuple[Any, BaseException | None]:
-    try:
-        return asked.read(connection), None
-    except Exception as error:
-        return None, error
-
-
-def _answer_reads(answers: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
-    for answer, found, error in answers:
-        if answer.done():
-            continue  # the caller was cancelled
-        if error is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(found)
 
 
 def _answer(group: Sequence[_Pending], results: Sequence[_Result]) -> None:
@@ -324,10 +265,6 @@ def _roll_back(writer: sqlite3.Connection) -> None:
             writer.execute("ROLLBACK")
     except sqlite3.Error:
         pass  # SQLite rolls back by itself where it can't be told to
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _unavailable(error: Exception) -> Unavailable:

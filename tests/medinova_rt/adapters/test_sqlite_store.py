@@ -103,7 +103,7 @@ async def test_one_at_a_time_is_one_commit_each(store: SqliteStore) -> None:
 
 
 async def test_counts_are_there_from_the_start(store: SqliteStore) -> None:
-    assert set(store.counters()) == {*sqlite_store.COUNTS, "pending"}
+    assert set(store.counters()) == {*sqlite_store.COUNTS, "slow", "pending"}
 
 
 async def test_order_within_a_group_is_that_of_asking(store: SqliteStore) -> None:
@@ -152,7 +152,7 @@ async def test_the_queue_is_bounded_in_bytes(store: SqliteStore, path: Path, mon
 
 async def test_too_many_reads_are_refused(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_store, "MAX_PENDING_READS", 5)
-    results = await asyncio.gather(*(store.get("things", "a") for _ in range(8)), return_exceptions=True)
+    results = await asyncio.gather(*(store.find(BY_SIZE, limit=500) for _ in range(8)), return_exceptions=True)
     assert [isinstance(result, Unavailable) for result in results] == [False] * 5 + [True] * 3
     assert await store.get("things", "a") is None
 
@@ -225,6 +225,27 @@ async def test_a_find_declared_later_gets_its_index(path: Path) -> None:
     await later.open()
     assert [row.id for row in (await later.find(OF_KIND, ("k",))).rows] == ["a"]
     await later.close()
+
+
+async def test_indexes_of_the_layout_before_are_made_anew(path: Path) -> None:
+    store = SqliteStore(path, FINDS)
+    await store.open()
+    await store.transact([thing("a", kind="k", size=1)])
+    await store.close()
+    with sqlite3.connect(path) as connection:
+        old = sqlite_documents.index_name(OF_KIND_BY_SIZE)
+        connection.execute(f'DROP INDEX "{old}"')
+        connection.execute(f"CREATE INDEX \"{old}\" ON documents (json_extract(body, '$.kind'), id)")
+        connection.execute("CREATE INDEX gone ON documents (json_extract(body, '$.gone'))")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    await store.open()
+    assert [row.id for row in (await store.find(OF_KIND_BY_SIZE, ("k",))).rows] == ["a"]
+    await store.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'gone'").fetchone() == (0,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (sqlite_documents.LAYOUT,)
+    connection.close()
 
 
 async def test_the_file_is_the_owners_alone(store: SqliteStore, path: Path) -> None:

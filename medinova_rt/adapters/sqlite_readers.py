@@ -1,0 +1,88 @@
+"""How one SQLite file is read: what is short at once, in the event loop; what may be long, in threads.
+
+A document by its id, or a short page, is had from memory in less time than it takes to wake a thread and be woken by
+it. So it is read where it is asked for. Where the disk turns out to be slow (a read took over `SLOW_S`, and its pages
+were not in memory), all reads go to the threads for `SHY_S`, and the loop waits for none of them. Whoever reads much in
+a row lets others go on in between.
+"""
+
+import asyncio
+import queue
+import resource
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+READERS = 4
+SHORT = 50  # rows at most of a page that is read in the loop
+SLOW_S = 0.005
+SHY_S = 10.0
+MAX_IN_A_ROW = 32  # reads between two turns of the loop
+
+T = TypeVar("T")
+Read = Callable[[sqlite3.Connection], T]
+
+
+class Readers:
+    """Owns none of the connections; the first is for the loop, there is one more for each thread."""
+
+    def __init__(self, connections: Sequence[sqlite3.Connection]) -> None:
+        self._here = connections[0]
+        self._here.execute("PRAGMA busy_timeout = 0")  # who restores the file after a crash is waited for in a thread
+        self._elsewhere: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        for connection in connections[1:]:
+            self._elsewhere.put(connection)
+        self._pool = ThreadPoolExecutor(len(connections) - 1, thread_name_prefix="store-reader")
+        self._shy_until = 0.0
+        self._in_a_row = 0
+        self._blocks = resource.getrusage(resource.RUSAGE_THREAD).ru_inblock  # read from the disk so far
+        self.slow = 0  # reads
+
+    async def read(self, read: Read[T], rows: int) -> T:
+        """`rows`: as many as there may be. Raises whatever `read` does."""
+        began = time.monotonic()
+        if rows > SHORT or began < self._shy_until:
+            return await self._in_thread(read)
+        try:
+            found = read(self._here)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            return await self._in_thread(read)
+        if time.monotonic() - began > SLOW_S and self._waited_for_disk():
+            self.slow += 1
+            self._shy_until = began + SHY_S
+        await self._let_others()
+        return found
+
+    async def _in_thread(self, read: Read[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_elsewhere, read)
+
+    def _waited_for_disk(self) -> bool:
+        """Or was it the processor, which others have as well: then a thread would be no faster."""
+        before, self._blocks = self._blocks, resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
+        return self._blocks > before
+
+    async def _let_others(self) -> None:
+        self._in_a_row += 1
+        if self._in_a_row >= MAX_IN_A_ROW:
+            self._in_a_row = 0
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Finish what waits; blocks."""
+        self._pool.shutdown()
+
+    def _read_elsewhere(self, read: Read[T]) -> T:
+        connection = self._elsewhere.get()
+        try:
+            return read(connection)
+        finally:
+            self._elsewhere.put(connection)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else holds the file."""
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
