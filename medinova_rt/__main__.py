@@ -244,7 +244,7 @@ def _greeting(app: web.Application, links: dict[Role, str], logins: list[Login])
 async def _show_outbox(settings: Settings) -> int:
     """Print the letters that are kept, beside a running server or without one."""
     database = Path(settings.data) / DATABASE
-    if not database.is_file():
+    if not settings.store and not database.is_file():
         raise CannotStart("MEDINOVA_DATA holds no database; is it the folder that the server uses?")
     cabinet = Cabinet(settings)
     await cabinet.open()

@@ -128,6 +128,10 @@ class Accounts:
         """As in `signed_in`: the writes after which an account is read again."""
         return {COLLECTION: lambda write: self._known.forget(AccountId(write.id))}
 
+    def forget_all(self) -> None:
+        """As in `signed_in`."""
+        self._known.forget_all()
+
     async def current(self, id: AccountId, now: datetime) -> Held[Account] | None:
         """As it stands, or stood a moment ago; None where it is gone or disabled."""
         return await self._known.get(id, now)

@@ -13,13 +13,12 @@ from pathlib import Path
 from medinova_rt import clinics
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
-from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.adapters.strand_store import StrandStore
 from medinova_rt.adapters.watched_store import WatchedStore
+from medinova_rt.backing import backing, opened
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import DEFAULT_PORT, Settings
-from medinova_rt.errors import Unavailable
-from medinova_rt.folder import DATABASE, FINDS, CannotStart, keep_folder, key
+from medinova_rt.folder import DATABASE, FINDS, TOLD, keep_folder, key
 from medinova_rt.operations.people import Office
 from medinova_rt.riders import RidingStore
 from medinova_rt.users import Users
@@ -29,17 +28,17 @@ class Cabinet:
     """`store` is what the nouns are given; `documents` is the adapter underneath, for who asks how it is."""
 
     def __init__(self, settings: Settings) -> None:
-        self.documents = SqliteStore(Path(settings.data) / DATABASE, FINDS)
+        """Raises CannotStart."""
+        self._place, self._file = settings.store, Path(settings.data) / DATABASE
+        self.documents = backing(self._place, self._file, FINDS, TOLD)
         self.strands = StrandStore(self.documents)
         self.watched = WatchedStore(self.strands)
+        self.documents.listen(self.watched.tell, self.watched.lose)
         self.store = RidingStore(self.watched)
 
     async def open(self) -> None:
         """Raises CannotStart."""
-        try:
-            await self.documents.open()
-        except Unavailable as error:
-            raise CannotStart(f"MEDINOVA_DATA: {DATABASE} cannot be opened.") from error
+        await opened(self.documents, self._place, self._file)
 
     async def close(self) -> None:
         await self.documents.close()

@@ -7,6 +7,7 @@ what is in the environment can be read in /proc as long as the process lives. do
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -76,6 +77,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         _about(
             "Other sites whose pages may use the REST API with a token, never with cookies (CORS). Empty: none.",
             "addresses like https://app.example.org, without a path, parted by commas",
+        ),
+    ] = ""
+    store: Annotated[
+        str,
+        _about(
+            "Where the documents are. Empty: in a database in the data folder; else a database of Google Firestore.",
+            "firestore://PROJECT/DATABASE, like firestore://my-project/(default)",
         ),
     ] = ""
     data: Annotated[str, _about("The folder for the database, keys and certificate.", "the path of a folder")] = "var"
@@ -290,8 +298,25 @@ def _networks(value: str) -> str:
     return ",".join(str(ip_network(part.strip())) for part in value.split(",") if part.strip())
 
 
+def firestore_place(value: str) -> tuple[str, str]:
+    """Return the project and the database of `firestore://…`; raises ValueError("no place in Firestore")."""
+    found = _FIRESTORE.fullmatch(value)
+    if found is None:
+        raise ValueError("no place in Firestore")
+    return found[1], found[2]
+
+
+_FIRESTORE = re.compile(r"firestore://([a-z][a-z0-9-]{4,28}[a-z0-9])/(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])")
+
+
+def _store(value: str) -> str:
+    firestore_place(value)
+    return value
+
+
 _CHECKS = {
     "public_url": _public_url,
+    "store": _store,
     "service_key": _key,
     "secret": _key,
     "old_secret": _key,

@@ -48,6 +48,8 @@ FINDS = (
     *accounts.FINDS,
     *assertions.FINDS,
 )
+# Documents of these are remembered (`signed_in`, `accounts`), so that what others write to them has to be heard of.
+TOLD = (accounts.COLLECTION, clinics.COLLECTION, grants.COLLECTION, sessions.COLLECTION)
 
 
 class CannotStart(Exception):

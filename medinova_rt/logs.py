@@ -31,6 +31,7 @@ Sentence = Literal[
     "a session's end failed",
     "a socket failed",
     "a timer's callback failed",
+    "changes made elsewhere are not heard of",
     "jobs wait for the store",
     "jobs were left unfinished; they fall due again",
     "letters were left over",
@@ -41,6 +42,7 @@ Sentence = Literal[
     "stopping",
     "the graceful stop took too long and was cut short",
     "the native engine has failed",
+    "the store does not answer",
 ]
 SENTENCES = frozenset(get_args(Sentence))
 MAX_WORD = 200  # characters

@@ -45,6 +45,10 @@ class Remembered(Generic[K, V]):
         self._held.pop(key, None)
         self._loading.pop(key, None)
 
+    def forget_all(self) -> None:
+        self._held.clear()
+        self._loading.clear()
+
     async def _read(self, key: K, now: datetime) -> V | None:
         mine = self._loading[key] = object()
         try:

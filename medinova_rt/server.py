@@ -108,8 +108,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.TOKENS] = Tokens(secret, settings.public_url, old_secret)
     app[call.ACCOUNTS] = Accounts(store)
     app[call.ASSERTIONS] = Assertions(store, app[call.ACCOUNTS], f"{settings.public_url}/oauth/token")
-    cabinet.watched.watch(app[call.SIGNED_IN].watched)
-    cabinet.watched.watch(app[call.ACCOUNTS].watched)
+    cabinet.watched.watch(app[call.SIGNED_IN].watched, app[call.SIGNED_IN].forget_all)
+    cabinet.watched.watch(app[call.ACCOUNTS].watched, app[call.ACCOUNTS].forget_all)
     everybody = Users(store)
     identity = EmbeddedIdentity(store, everybody, secret, settings.public_url, Argon2Hashing())
     app[EMBEDDED] = app[call.IDENTITY] = identity

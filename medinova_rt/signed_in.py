@@ -3,7 +3,7 @@
 An answer needs the session, what the user may be (`grants.standing`), and which of their clinics do without a second
 factor. Each is remembered for `remembered.LIFE`. `watched` are the writes that change an answer; `WatchedStore` tells
 them, so that no use case has to remember to: ended sessions, roles and relations are over here at once, and in the
-other processes within that time.
+other processes within that time, or at once too where the store hears of what others write.
 """
 
 import contextlib
@@ -74,6 +74,11 @@ class SignedIn:
             grants.COLLECTION: self._forget_grant,
             clinics.COLLECTION: lambda write: self._clinics.forget(ClinicId(write.id)),
         }
+
+    def forget_all(self) -> None:
+        """Something may have been written that `watched` was not told of."""
+        for remembered in (self._sessions, self._standings, self._clinics):
+            remembered.forget_all()
 
     async def by_cookie(self, cookie: str, now: datetime) -> Live | None:
         """None: that session is over. Raises NotAuthenticated for what is no cookie of ours, or not its latest."""

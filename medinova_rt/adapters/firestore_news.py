@@ -9,7 +9,6 @@ next stream begins where the last one was known to be complete.
 """
 
 import asyncio
-import logging
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from google.cloud.firestore_v1.types import ListenRequest
 
 from medinova_rt.adapters import firestore_documents
 from medinova_rt.adapters.firestore_documents import GONE, Names
+from medinova_rt.logs import Log, code
 from medinova_rt.ports import Delete, Replace, Token, Write
 
 SLACK = timedelta(seconds=60)  # a change bears the time at which its commit began; none takes so long
@@ -31,7 +31,7 @@ LONGEST_PAUSE_S = 5.0
 
 COUNTS = ("told", "lost", "streams")
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class News:
@@ -82,9 +82,9 @@ class News:
             except TimeoutError:
                 continue  # planned: the next stream begins before this one ended, so nothing is missed
             except GoogleAPICallError as error:
-                log.warning("changes made elsewhere are not heard of", extra={"code": type(error).__name__})
+                log.warning("changes made elsewhere are not heard of", code=code(error))
             except Exception as error:  # whatever it is, what is remembered has to go and the task to go on
-                log.error("changes made elsewhere are not heard of", extra={"code": type(error).__name__})
+                log.error("changes made elsewhere are not heard of", code=code(error))
             self._counts["lost"] += 1
             self._lost()
             failures = 0 if self._complete > before else failures + 1

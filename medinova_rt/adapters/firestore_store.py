@@ -10,7 +10,6 @@ cannot be told whether a change was made is told Unavailable, never Conflict; it
 
 import asyncio
 import itertools
-import logging
 import os
 import random
 from collections import Counter
@@ -33,6 +32,7 @@ from medinova_rt.adapters.firestore_documents import Names, Writing
 from medinova_rt.adapters.firestore_news import News
 from medinova_rt.adapters.store_rules import MAX_PAGE_BYTES, Row, Rules, check_value, is_id, page
 from medinova_rt.errors import Conflict, Unavailable
+from medinova_rt.logs import Log, code
 from medinova_rt.ports import Delete, Find, Insert, Page, Stored, Token, Write
 
 MAX_PENDING = 1024  # calls under way; more are refused
@@ -69,7 +69,7 @@ PASSING = (
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ class FirestoreStore:
     def _failed(self, error: Exception) -> Unavailable:
         """The error's own text may say what was written, and goes nowhere."""
         self._counts["failed"] += 1
-        log.warning("the store does not answer", extra={"code": type(error).__name__})
+        log.warning("the store does not answer", code=code(error))
         return Unavailable("the store does not answer", permanent=not isinstance(error, (*PASSING, *CONFLICTS)))
 
 

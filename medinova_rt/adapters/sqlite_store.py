@@ -82,6 +82,9 @@ class SqliteStore:
             self._gate.notify()
         await self._loop.run_in_executor(None, self._close_files)
 
+    def listen(self, changed: Callable[[Write], None], lost: Callable[[], None]) -> None:
+        """Nobody is told here of what another process writes to the file."""
+
     def counters(self) -> Mapping[str, int]:
         """Totals since start by `COUNTS`, reads that had to wait for a slow disk, and the transacts `pending` now."""
         return {**self._counts, "slow": self._readers.slow if self._readers else 0, "pending": len(self._pending)}

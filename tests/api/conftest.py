@@ -206,8 +206,8 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.FACTORS] = OwnFactors(
         store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], app[call.SIGN_IN], settings.public_url
     )
-    watched.watch(app[call.SIGNED_IN].watched)
-    watched.watch(app[call.ACCOUNTS].watched)
+    watched.watch(app[call.SIGNED_IN].watched, app[call.SIGNED_IN].forget_all)
+    watched.watch(app[call.ACCOUNTS].watched, app[call.ACCOUNTS].forget_all)
     app[call.LINKS] = links
     index = Lookups(store, b"i" * 32)
     app[call.PATIENTS] = Patients(store, index)

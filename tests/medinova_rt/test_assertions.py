@@ -172,7 +172,7 @@ async def test_used_ones_are_kept_until_they_are_over(store: Store) -> None:
 async def test_a_change_counts_at_once(store: Store, change: Change, holds: bool) -> None:
     watched = WatchedStore(store)
     held = Accounts(watched)
-    watched.watch(held.watched)
+    watched.watch(held.watched, held.forget_all)
     made = await held.create(ACTOR, CLINIC, "Scheduling", [jwk(EC384)], [ServiceScope.VISITS], NOW)
     assert await held.current(made.value.id, NOW) == made
     after = await held.change(ACTOR, made.value.id, change, NOW, 1)

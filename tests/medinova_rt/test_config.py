@@ -58,6 +58,12 @@ def test_an_unknown_name_stops_the_start_and_the_nearest_is_named(name: str, nea
         ("ORIGINS", "*"),
         ("ORIGINS", "https://a.example,https://b.example/x"),
         ("VIDEO_CODEC", "vp8"),
+        ("STORE", "hush"),
+        ("STORE", "firestore://demo-hush"),
+        ("STORE", "firestore://demo-hush/"),
+        ("STORE", "firestore://demo-hush/x"),
+        ("STORE", "firestore://Demo-Hush/(default)"),
+        ("STORE", "firestore://demo-hush/(default)/more"),
         ("SERVICE_KEY", "hush"),
         ("SECRET", "hush"),
         ("MAIL_URL", "mail.example.org"),
@@ -97,6 +103,12 @@ def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
 def test_a_mail_server_and_who_letters_come_from(url: str, sender: str) -> None:
     settings = load({"MEDINOVA_MAIL_URL": url, "MEDINOVA_MAIL_FROM": sender})
     assert (settings.mail_url.reveal(), settings.mail_from) == (url, sender)
+
+
+@pytest.mark.parametrize("database", ["(default)", "keys-1"])
+def test_a_place_in_firestore(database: str) -> None:
+    given = load({"MEDINOVA_STORE": f"firestore://demo-medinova/{database}"}).store
+    assert config.firestore_place(given) == ("demo-medinova", database)
 
 
 def test_a_mail_server_needs_to_know_who_letters_come_from() -> None:

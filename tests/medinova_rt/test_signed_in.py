@@ -60,7 +60,7 @@ def process(store: Store) -> Process:
     counted = Counted(store)
     watched = WatchedStore(counted)
     signed_in = SignedIn(watched)
-    watched.watch(signed_in.watched)
+    watched.watch(signed_in.watched, signed_in.forget_all)
     return Process(watched, counted, Sessions(watched), signed_in)
 
 
