@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from medinova_rt.errors import Unavailable
 from medinova_rt.ports import Document, encode_instant
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -26,12 +27,18 @@ def encode(struct: msgspec.Struct) -> Document:
 
 
 def decode(kind: type[S], document: Document, schema: int, upgrades: Mapping[int, Upgrade]) -> S:
-    """Return the Struct; raises RuntimeError where a newer program wrote it, ValidationError where it is damaged."""
+    """Return the Struct.
+
+    Raises Unavailable where a newer program wrote it or where it is damaged, without a word of what is in it.
+    """
     while document["schema"] < schema:
         document = {**upgrades[document["schema"]](document), "schema": document["schema"] + 1}
     if document["schema"] > schema:
-        raise RuntimeError(f"a {kind.__name__} was written by a newer version of this program")
-    return msgspec.convert(document, kind)
+        raise Unavailable("what is kept was written by a newer version of this program")
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError:
+        raise Unavailable("what is kept is damaged", permanent=True) from None
 
 
 def _fixed(value: Any) -> Any:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from msgspec import Struct, ValidationError
+from msgspec import Struct
 from msgspec.structs import replace
 
 from medinova_rt import documents
@@ -142,7 +142,7 @@ class Jobs:
     async def _lease(self, row: Stored, now: datetime) -> Taken | None:
         try:
             before = _read(row)
-        except (RuntimeError, ValidationError) as error:  # of a newer version, which has runners of its own; or damaged
+        except Unavailable as error:  # of a newer version, which has runners of its own; or damaged
             log.error("a job cannot be read", job=JobId(row.id), code=code(error))
             return None
         if before.attempts >= MAX_ATTEMPTS:  # its runner died each time, perhaps of it
