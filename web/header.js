@@ -3,6 +3,7 @@
 import { element } from './element.js';
 import { LANGUAGES, language, texts } from './language.js';
 import { may } from './rights.js';
+import { choiceView } from './views/choice.js';
 
 /**
  * @param {object} given
@@ -20,7 +21,7 @@ export function headerView({ me, clinic, speak, move, signOut }) {
       'div',
       { class: 'header-end' },
       me && clinicPart(me, clinic, move),
-      picker(texts.header.language, LANGUAGES, language, speak, 'language'),
+      choiceView(texts.header.language, LANGUAGES, language, speak, 'language'),
       me && element('a', { class: 'who', href: '/profile', 'aria-current': current('/profile'), 'data-test': 'who' }, me.name || me.email),
       me && element('button', { type: 'button', class: 'button quiet small', onclick: signOut, 'data-test': 'sign-out' }, texts.header.signOut),
       !me && location.pathname !== '/sign-in' && element('a', { class: 'button quiet small', href: '/sign-in' }, texts.header.signIn),
@@ -49,16 +50,5 @@ function clinicPart(me, clinic, move) {
   if (!clinic) return null;
   if (me.memberships.length === 1) return element('span', { class: 'clinic-name' }, clinic.name);
   const names = Object.fromEntries(me.memberships.map((one) => [one.clinic, one.name]));
-  return picker(texts.header.clinic, names, clinic.clinic, move, 'clinic');
-}
-
-/**
- * @param {string} label @param {Record<string, string>} choices @param {string} chosen
- * @param {(value: string) => void} pick @param {string} name
- */
-function picker(label, choices, chosen, pick, name) {
-  const options = Object.entries(choices).map(([value, text]) => element('option', { value, selected: value === chosen, lang: name === 'language' ? value : null }, text));
-  const select = element('select', { 'aria-label': label, 'data-test': `${name}-picker`, class: `picker-small picker-${name}` }, ...options);
-  select.addEventListener('change', () => pick(select.value));
-  return select;
+  return choiceView(texts.header.clinic, names, clinic.clinic, move, 'clinic');
 }

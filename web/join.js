@@ -5,8 +5,8 @@
 
 import { obstacle, shouldOpenIn } from './browser.js';
 import { element } from './element.js';
+import { fill, speak, texts } from './language.js';
 import { exchange, mayPass, Refused } from './seat.js';
-import { texts } from './texts.js';
 import { messageView } from './views/message.js';
 
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));
@@ -16,7 +16,7 @@ const token = location.hash.slice(1);
 /** @param {import('./views/message.js').Message} message */
 function show(message) {
   const view = messageView(message);
-  document.title = `${message.title} · ${texts.product}`;
+  document.title = `${message.title} · MediNova`;
   app.replaceChildren(view.root);
   view.focus();
   return view.root;
@@ -24,34 +24,33 @@ function show(message) {
 
 /** Inside another app's view the token stays in the link: it must reach the real browser. @param {string} browser */
 function showWebview(browser) {
-  const { title, text } = texts.pages.webview;
+  const { title, text } = texts.visit.pages.webview;
   const copy = async (/** @type {HTMLButtonElement} */ button) => {
     try {
       await navigator.clipboard.writeText(link);
-      button.textContent = texts.actions.copied;
+      button.textContent = texts.visit.actions.copied;
     } catch {
-      const field = element('textarea', { readonly: true, rows: 4, class: 'copy', 'aria-label': texts.actions.copyFailed }, link);
-      root.append(element('p', {}, texts.actions.copyFailed), field);
+      const field = element('textarea', { readonly: true, rows: 4, class: 'copy', 'aria-label': texts.visit.actions.copyFailed }, link);
+      root.append(element('p', {}, texts.visit.actions.copyFailed), field);
       field.select();
     }
   };
   const root = show({
     name: 'webview',
-    title: title(browser),
-    text: text(browser),
+    title: fill(title, { browser }),
+    text: fill(text, { browser }),
     sign: 'link',
     actions: [
-      { label: texts.actions.copy, name: 'copy', run: (button) => void copy(button) },
-      { label: texts.actions.anyway, name: 'anyway', run: () => void enter() },
+      { label: texts.visit.actions.copy, name: 'copy', run: (button) => void copy(button) },
+      { label: texts.visit.actions.anyway, name: 'anyway', run: () => void enter() },
     ],
   });
 }
 
 /** @param {import('./seat.js').PageName} page */
 function showPage(page) {
-  const { title, text } = texts.pages[page];
-  if (typeof title !== 'string' || typeof text !== 'string') return;
-  const retry = { label: texts.actions.retry, name: 'retry', run: () => void enter() };
+  const { title, text } = texts.visit.pages[page];
+  const retry = { label: texts.forms.retry, name: 'retry', run: () => void enter() };
   show({ name: page, title, text, home: true, actions: mayPass(page) ? [retry] : [] });
 }
 
@@ -68,6 +67,7 @@ async function enter() {
   }
 }
 
+await speak(null).catch(() => undefined); // in English where its words do not come
 const hindered = obstacle();
 const browser = shouldOpenIn(navigator.userAgent);
 if (!token) showPage('link-missing');

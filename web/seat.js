@@ -11,7 +11,7 @@
  * @property {boolean} admitted
  * @property {number} protocol
  *
- * @typedef {keyof typeof import('./texts.js').texts.pages} PageName
+ * @typedef {keyof import('./language.js').Texts['visit']['pages']} PageName
  */
 
 /** Whether trying again may help. @param {PageName} page */

@@ -5,12 +5,12 @@ import { Arrivals } from './arrivals.js';
 import { obstacle } from './browser.js';
 import { chime } from './chime.js';
 import { Devices, pictureWanted } from './devices.js';
+import { fill, speak, texts } from './language.js';
 import { Memory } from './memory.js';
 import { Client } from './protocol.js';
 import { Repeats } from './repeats.js';
 import { mayPass, readSeat, Refused } from './seat.js';
 import { Sound } from './sound.js';
-import { texts } from './texts.js';
 import { callView } from './views/call.js';
 import { messageView } from './views/message.js';
 import { Notices } from './views/notices.js';
@@ -18,6 +18,7 @@ import { previewView } from './views/preview.js';
 import { watchTroubles } from './views/troubles.js';
 import { waitingView } from './views/waiting.js';
 import { WakeLock } from './wakelock.js';
+import { roleName } from './words.js';
 
 /**
  * @typedef {import('./seat.js').Seat} Seat
@@ -56,14 +57,13 @@ function show(name, make) {
  * @param {Partial<import('./views/message.js').Message>} [more]
  */
 function showPage(page, more = {}) {
-  const { title, text } = texts.pages[page];
-  if (typeof title !== 'string' || typeof text !== 'string') return;
-  document.title = `${title} · ${texts.product}`;
+  const { title, text } = texts.visit.pages[page];
+  document.title = `${title} · MediNova`;
   show(page, () => messageView({ name: page, title, text, home: true, ...more }));
 }
 
 async function begin() {
-  const reload = { label: texts.actions.retry, name: 'retry', run: () => location.reload() };
+  const reload = { label: texts.forms.retry, name: 'retry', run: () => location.reload() };
   const hindered = obstacle();
   if (hindered) {
     showPage(hindered);
@@ -108,7 +108,7 @@ class Page {
     Object.assign(window, { medinova: { client: this.client, devices: this.devices } });
     if (kept.joined) this.join();
     else {
-      document.title = `${texts.preview.join} · ${texts.product}`;
+      document.title = `${texts.visit.preview.join} · MediNova`;
       show('preview', () => previewView({ seat: this.seat, devices: this.devices, join: () => this.join() }));
       void this.devices.open();
     }
@@ -128,7 +128,7 @@ class Page {
   async share() {
     const reason = await this.devices.share();
     this.notices.set('share', null);
-    this.notices.set('share', reason && { text: texts.problems.screen[reason], closable: true });
+    this.notices.set('share', reason && { text: texts.visit.problems.screen[reason], closable: true });
   }
 
   #listen() {
@@ -178,21 +178,21 @@ class Page {
     const inside = client.self ? client.self.phase === 'present' : seat.admitted || seat.role === 'clinician';
     if (inside && viewName === 'waiting') {
       void chime(devices.chosen.speaker);
-      announce(texts.waiting.admitted);
+      announce(texts.visit.waiting.admitted);
     }
     if (inside) show('call', () => callView({ seat, devices, client, share: () => void this.share() }));
     else show('waiting', () => waitingView({ seat, devices, client }));
     const [waiting] = [...client.people.values()].filter((person) => person.phase === 'waiting' && person.seat !== seatId);
-    const title = inside ? texts.titles.call : texts.titles.waiting;
-    document.title = `${waiting ? texts.titles.somebodyWaits(waiting.name) : title} · ${texts.product}`;
+    const title = inside ? texts.visit.titles.call : texts.visit.titles.waiting;
+    document.title = `${waiting ? fill(texts.visit.titles.somebodyWaits, { name: waiting.name }) : title} · MediNova`;
   }
 
   #tellArrivals() {
     for (const { what, person } of this.arrivals.look(this.client.people)) {
       if (what === 'waits') {
         void chime(this.devices.chosen.speaker);
-        announce(texts.people.waits(person.name, texts.roles[person.role] ?? person.role));
-      } else announce(what === 'joined' ? texts.call.joined(person.name) : texts.call.left(person.name));
+        announce(fill(texts.visit.people.waits, { name: person.name, role: roleName(person.role).toLowerCase() }));
+      } else announce(fill(what === 'joined' ? texts.visit.call.joined : texts.visit.call.left, { name: person.name }));
     }
   }
 
@@ -213,10 +213,10 @@ class Page {
     this.arrivals = new Arrivals(seatId);
     /** @type {HTMLDialogElement | null} */ (document.querySelector('dialog[open]'))?.close();
     const again = (/** @type {string} */ label) => [{ label, name: 'rejoin', run: () => this.join() }];
-    if (outcome === 'left') showPage('left', { sign: 'leave', actions: again(texts.actions.rejoin) });
-    else if (outcome === 'taken') showPage('taken', { sign: 'screen', actions: again(texts.actions.here) });
+    if (outcome === 'left') showPage('left', { sign: 'leave', actions: again(texts.visit.actions.rejoin) });
+    else if (outcome === 'taken') showPage('taken', { sign: 'screen', actions: again(texts.visit.actions.here) });
     else if (outcome === 'refused') {
-      showPage('refused', { actions: [{ label: texts.actions.reload, name: 'reload', run: () => location.reload() }] });
+      showPage('refused', { actions: [{ label: texts.visit.actions.reload, name: 'reload', run: () => location.reload() }] });
     } else showPage(outcome, { sign: outcome === 'ended' ? 'check' : 'alert' });
   }
 
@@ -246,4 +246,4 @@ function watchInterface(changed) {
   });
 }
 
-void begin();
+void speak(null).catch(() => undefined).then(begin); // in English where its words do not come

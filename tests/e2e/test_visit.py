@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.e2e.browsers import Kind
+from tests.e2e.browsers import ChromiumPage, Kind
+from tests.e2e.faults import faults
 from tests.e2e.people import People
 from tests.e2e.polling import until
 from tests.e2e.server import Server
@@ -118,3 +119,21 @@ async def test_leaving_keeps_the_seat_and_ending_is_for_everyone(server: Server,
     for person in (clinician, patient):
         await person.sees_text("The visit has ended")
     assert (await server.request("GET", f"/v1/visits/{visit.id}"))["state"] == "ended"
+
+
+async def test_a_visit_is_in_the_language_that_was_chosen(server: Server, people: People) -> None:
+    visit = await server.create(clinician="Dr. Ada Byrne", patient="Sam Lee")
+    patient = await people.sit_down("patient")
+    await patient.open(visit.links["patient"])
+    assert isinstance(patient.page, ChromiumPage)
+    await patient.page.page.select_option("[data-test=language-picker]", "es")
+    await patient.page.click("button", "Entrar en la visita")
+    await patient.sees_text("Está en la sala de espera")
+    assert await patient.page.evaluate("() => document.documentElement.lang") == "es"
+    assert await faults(patient.page) == []
+    await patient.page.click("button", "Salir")
+    await patient.sees_text("Ha salido de la visita")
+    await patient.page.goto(server.url + "/nothing")
+    await patient.sees_text("No hay nada en esta dirección")
+    await patient.page.goto(server.url + "/join#nonsense")
+    await patient.sees_text("Este enlace no abre ninguna visita")

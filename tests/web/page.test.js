@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Arrivals } from '../../web/arrivals.js';
 import { shouldOpenIn } from '../../web/browser.js';
 import { Memory } from '../../web/memory.js';
-import { texts } from '../../web/texts.js';
+import { texts } from '../../web/language.js';
 import { arrange, stack } from '../../web/views/stage.js';
 import { initials } from '../../web/views/tile.js';
 import { person } from './fakes.js';
@@ -112,6 +112,6 @@ test('spoilt or refused storage means beginning afresh', () => {
 
 test('every device problem has its sentence, for each device and for both', () => {
   for (const what of ['microphone', 'camera', 'devices']) {
-    for (const reason of ['denied', 'none', 'busy', 'unfit', 'insecure', 'unknown']) assert.match(texts.problems[what][reason], /\.$/);
+    for (const reason of ['denied', 'none', 'busy', 'unfit', 'insecure', 'unknown']) assert.match(texts.visit.problems[what][reason], /\.$/);
   }
 });

@@ -8,6 +8,7 @@ export default {
     billing: 'Facturación',
     administrator: 'Administración',
     interpreter: 'Intérprete',
+    carer: 'Cuidador',
     operator: 'Operador',
     patient: 'Paciente',
     service: 'Sistema de la clínica',
@@ -526,5 +527,256 @@ export default {
     selected: 'Seleccionado: cópielo a mano',
     older: 'Mostrar cartas anteriores',
     nothing: 'Aquí no hay nada para usted. Los operadores del servidor leen aquí sus cartas tras su segundo factor, mientras no tenga servidor de correo.',
+  },
+
+  visit: {
+    you: 'Usted',
+    youAs: '{name} (usted)',
+
+    preview: {
+      title: 'Hola, {name}',
+      titleNameless: '¿Todo listo para entrar?',
+      lead: 'Entra como {role} · {clinic}',
+      asking: 'Su navegador pide permiso para usar la cámara y el micrófono. Elija «Permitir».',
+      cameraOff: 'Su cámara está apagada',
+      noCamera: 'No hay imagen de su cámara',
+      join: 'Entrar en la visita',
+      joinWithout: { camera: 'Entrar sin cámara', microphone: 'Entrar sin micrófono', both: 'Entrar para escuchar y ver' },
+      quiet: 'Diga algo: la barra se mueve cuando le oímos.',
+      heard: 'Le oímos.',
+      muted: 'Su micrófono está apagado.',
+      hint: { clinician: 'Los pacientes esperan hasta que usted les deja pasar.', other: 'Puede probar antes el sonido y la imagen. Todavía nadie le ve ni le oye.' },
+    },
+
+    devices: {
+      title: 'Sus dispositivos',
+      microphone: 'Micrófono',
+      camera: 'Cámara',
+      speaker: 'Altavoz',
+      nameless: '{device} {n}',
+      none: { microphone: 'No se encontró ningún micrófono', camera: 'No se encontró ninguna cámara', speaker: 'No se encontró ningún altavoz' },
+      denied: { microphone: 'Micrófono no permitido', camera: 'Cámara no permitida', speaker: 'Altavoz no permitido' },
+      standard: 'Estándar',
+      test: 'Reproducir un sonido',
+      done: 'Listo',
+      lost: {
+        microphone: 'Su micrófono se ha desconectado.',
+        camera: 'Su cámara se ha desconectado.',
+        speaker: 'Sus altavoces o auriculares se han desconectado. El sonido sale ahora por el altavoz estándar.',
+      },
+      replaced: {
+        microphone: 'Su micrófono se ha desconectado. Ahora se usa: {label}.',
+        camera: 'Su cámara se ha desconectado. Ahora se usa: {label}.',
+      },
+    },
+
+    waiting: {
+      title: 'Está en la sala de espera',
+      kept: 'Su sitio está guardado. Puede dejar esta página abierta; le avisa cuando empiece la visita.',
+      told: '{name} ya está aquí y sabe que usted espera.',
+      absent: 'El profesional aún no ha llegado. En cuanto llegue, sabrá que usted espera.',
+      steps: ['Usted ha llegado', 'Su conexión está lista', 'El profesional le deja pasar'],
+      connecting: 'Preparando su conexión…',
+      next: 'Qué pasa ahora: el profesional le deja pasar, y se ven y se oyen enseguida. No tiene que pulsar nada.',
+      admitted: 'Ya puede pasar: está en la visita.',
+    },
+
+    call: {
+      region: 'Visita por vídeo',
+      controls: 'Sus controles',
+      alone: { clinician: 'Aún no hay nadie más', door: 'Alguien le espera', other: 'Los demás aún no están' },
+      aloneText: {
+        clinician: 'Cuando llegue alguien, oirá un aviso y podrá dejarle pasar.',
+        door: 'Déjele pasar, y se verán y oirán enseguida.',
+        other: 'Aparecerán aquí en cuanto lleguen.',
+      },
+      mute: 'Silenciar',
+      unmute: 'Activar micrófono',
+      cameraOff: 'Apagar cámara',
+      cameraOn: 'Encender cámara',
+      share: 'Compartir pantalla',
+      unshare: 'Dejar de compartir',
+      chat: 'Chat',
+      people: 'Personas',
+      devices: 'Dispositivos',
+      leave: 'Salir',
+      unread: 'Chat, {n} sin leer',
+      waiting: 'Personas, {n} en espera',
+      micOff: 'micrófono apagado',
+      camOff: 'cámara apagada',
+      interrupted: 'con una llamada u otra aplicación de por medio',
+      screenOf: 'Pantalla de {name}',
+      yourScreen: 'Está compartiendo su pantalla. Todos en la visita la ven.',
+      network: {
+        good: 'Conexión: buena',
+        fair: 'Conexión: regular',
+        poor: 'Conexión: mala',
+      },
+      joined: '{name} ha entrado',
+      left: '{name} ha salido',
+      connecting: 'Conectando sonido e imagen…',
+    },
+
+    people: {
+      title: 'Personas en esta visita',
+      waiting: 'En espera',
+      present: 'En la visita',
+      away: 'Aún no están',
+      admit: 'Dejar pasar',
+      admitName: 'Dejar pasar a {name}',
+      waits: '{name} ({role}) espera',
+      close: 'Cerrar personas',
+    },
+
+    chat: {
+      title: 'Chat',
+      close: 'Cerrar el chat',
+      field: 'Mensaje',
+      placeholder: 'Escriba un mensaje…',
+      send: 'Enviar',
+      empty: 'Los mensajes de aquí los ven todos en la visita.',
+      sending: 'enviando…',
+      from: '{name} escribe: {text}',
+      gone: 'Participante anterior',
+    },
+
+    leave: {
+      title: '¿Salir de la visita?',
+      text: 'Puede salir y volver con su enlace, o terminar la visita para todos.',
+      leave: 'Salir por ahora',
+      end: 'Terminar para todos',
+      stay: 'Quedarme',
+    },
+
+    notices: {
+      reconnecting: 'Reconectando… Pueden seguir hablando si aún se oyen.',
+      reconnectingMedia: 'La conexión de sonido e imagen se interrumpió. Buscando otro camino…',
+      blocked:
+        'No hay conexión para sonido e imagen. Parece que esta red bloquea las videollamadas. Pruebe otra wifi, los datos móviles u otro dispositivo; aquí seguimos intentándolo.',
+      offline: 'Su dispositivo no tiene conexión. Compruebe la wifi o los datos móviles; volvemos sin que haga nada.',
+      sound: 'Su navegador retiene el sonido.',
+      hear: 'Toque para oír',
+      interrupted: 'Una llamada u otra aplicación ha tomado su micrófono. Los demás le oirán de nuevo cuando termine.',
+      close: 'Cerrar este aviso',
+      refused: 'Eso no funcionó. Inténtelo de nuevo.',
+    },
+
+    problems: {
+      microphone: {
+        denied: 'Esta página no puede usar su micrófono. Toque el candado o la cámara junto a la dirección, permita el micrófono e inténtelo de nuevo.',
+        none: 'No se encontró ningún micrófono. Conecte uno o unos auriculares, o siga y use el chat.',
+        busy: 'Otra aplicación está usando su micrófono. Ciérrela (una llamada, una grabadora) e inténtelo de nuevo.',
+        unfit: 'El micrófono que eligió ya no está disponible. Elija otro.',
+        insecure: 'Los navegadores solo dan el micrófono a páginas seguras. Abra el enlace tal como lo recibió, con https.',
+        unknown: 'No se pudo iniciar el micrófono. Inténtelo de nuevo o reinicie su navegador.',
+      },
+      camera: {
+        denied: 'Esta página no puede usar su cámara. Toque el candado o la cámara junto a la dirección, permita la cámara e inténtelo de nuevo.',
+        none: 'No se encontró ninguna cámara. Puede entrar solo con sonido.',
+        busy: 'Otra aplicación está usando su cámara. Ciérrela e inténtelo de nuevo.',
+        unfit: 'La cámara que eligió ya no está disponible. Elija otra.',
+        insecure: 'Los navegadores solo dan la cámara a páginas seguras. Abra el enlace tal como lo recibió, con https.',
+        unknown: 'No se pudo iniciar la cámara. Inténtelo de nuevo, o entre solo con sonido.',
+      },
+      devices: {
+        denied: 'Esta página no puede usar su cámara ni su micrófono. Toque el candado o la cámara junto a la dirección, permita ambos e inténtelo de nuevo.',
+        none: 'No se encontraron ni cámara ni micrófono. Conéctelos, o entre para escuchar, ver y escribir en el chat.',
+        busy: 'Otra aplicación está usando su cámara y su micrófono. Ciérrela (una llamada, una grabadora) e inténtelo de nuevo.',
+        unfit: 'Los dispositivos que eligió ya no están disponibles. Elija otros.',
+        insecure: 'Los navegadores solo dan cámara y micrófono a páginas seguras. Abra el enlace tal como lo recibió, con https.',
+        unknown: 'No se pudieron iniciar la cámara y el micrófono. Inténtelo de nuevo o reinicie su navegador.',
+      },
+      screen: {
+        denied: 'Su pantalla no se compartió. Si no lo canceló usted, permita al navegador grabar la pantalla en los ajustes del sistema.',
+        unknown: 'No se pudo compartir su pantalla. Pruebe con una ventana o una pestaña.',
+      },
+    },
+
+    pages: {
+      'link-missing': {
+        title: 'Este enlace no está completo',
+        text: 'Falta parte de la dirección. Abra de nuevo el enlace de la invitación, o cópielo entero.',
+      },
+      'link-invalid': {
+        title: 'Este enlace no abre ninguna visita',
+        text: 'Probablemente se cortó al copiarlo. Ábralo desde la propia invitación, o pida a la clínica un enlace nuevo: su visita no se ha perdido.',
+      },
+      'link-expired': {
+        title: 'Este enlace ha caducado',
+        text: 'Los enlaces sirven durante un tiempo limitado. Abra la invitación más reciente, o pida a la clínica un enlace nuevo.',
+      },
+      offline: {
+        title: 'No se puede conectar con la clínica',
+        text: 'Puede que su dispositivo no tenga conexión, o que el servidor se esté reiniciando. Compruebe su conexión e inténtelo de nuevo.',
+      },
+      'too-fast': {
+        title: 'Un momento, por favor',
+        text: 'Hubo muchos intentos en poco tiempo. Espere unos segundos e inténtelo de nuevo.',
+      },
+      'no-seat': {
+        title: 'Abra su enlace de nuevo, por favor',
+        text: 'Este navegador no tiene (ya) un sitio en la visita. Abra el enlace de su invitación para volver a ella.',
+      },
+      lost: {
+        title: 'No hay nada en esta dirección',
+        text: 'Puede que falte una parte. Abra de nuevo el enlace de su invitación, o cópielo entero.',
+      },
+      'not-found': {
+        title: 'No existe esa visita',
+        text: 'Puede que terminara hace tiempo. Abra la invitación más reciente, o pregunte a la clínica.',
+      },
+      trouble: {
+        title: 'Algo falló por nuestra parte',
+        text: 'El servidor no pudo responder bien. Inténtelo de nuevo en un momento; si continúa, llame a la clínica.',
+      },
+      refused: {
+        title: 'Esta página está anticuada',
+        text: 'El servidor se renovó desde que se abrió esta página. Recargue la página para seguir.',
+      },
+      unsupported: {
+        title: 'Este navegador no puede hacer videollamadas',
+        text: 'Abra el enlace en una versión actual de Chrome, Edge, Firefox o Safari.',
+      },
+      insecure: {
+        title: 'Esta página no es segura',
+        text: 'Los navegadores solo dan cámara y micrófono a páginas con https. Abra el enlace tal como lo recibió, o pregunte a la clínica.',
+      },
+      webview: {
+        title: 'Abra esto en {browser}',
+        text: 'Está dentro de otra aplicación, donde la cámara y el micrófono a menudo no funcionan. Copie el enlace y ábralo en {browser}.',
+      },
+      left: { title: 'Ha salido de la visita', text: 'Su sitio está guardado. Puede volver mientras dure la visita.' },
+      ended: { title: 'La visita ha terminado', text: 'Gracias. Ya puede cerrar esta página.' },
+      missed: {
+        title: 'La visita no tuvo lugar',
+        text: 'Su hora pasó sin que nadie entrara. La clínica puede darle una cita nueva.',
+      },
+      taken: {
+        title: 'Está en la visita en otro lugar',
+        text: 'Su sitio se usa ahora en otra pestaña o en otro dispositivo, así que esta página se ha retirado.',
+      },
+      revoked: {
+        title: 'Su enlace fue retirado',
+        text: 'La clínica ha retirado este enlace. Abra la invitación más reciente; si le sorprende, llame a la clínica.',
+      },
+      'not-authenticated': {
+        title: 'Abra su enlace de nuevo, por favor',
+        text: 'Su acceso a esta visita ha caducado. Abra el enlace de su invitación para volver a su sitio.',
+      },
+    },
+    actions: {
+      reload: 'Recargar',
+      rejoin: 'Volver a la visita',
+      here: 'Usar aquí',
+      copy: 'Copiar el enlace',
+      copied: 'Copiado',
+      copyFailed: 'Copie a mano el enlace de abajo:',
+      anyway: 'Seguir aquí de todos modos',
+    },
+    titles: {
+      waiting: 'Sala de espera',
+      call: 'Visita',
+      somebodyWaits: '{name} espera',
+    },
   },
 };

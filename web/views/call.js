@@ -1,9 +1,10 @@
 /** The live call: stage, controls, and beside them the chat or the people. */
 
+import { announce } from '../announcer.js';
 import { element, setText } from '../element.js';
 import { icon, networkBars } from '../icons.js';
-import { texts } from '../texts.js';
-import { announce } from '../announcer.js';
+import { fill, texts } from '../language.js';
+import { roleName } from '../words.js';
 import { chatView } from './chat.js';
 import { controlsView } from './controls.js';
 import { openDevices, openLeave } from './dialogs.js';
@@ -23,7 +24,7 @@ export function callView({ seat, devices, client, share }) {
   /** @type {{root: HTMLElement, focus: () => void, close: () => void} | null} */ let panel = null;
   let unread = 0;
 
-  const heading = element('h1', { class: 'unseen', tabindex: '-1' }, texts.call.region);
+  const heading = element('h1', { class: 'unseen', tabindex: '-1' }, texts.visit.call.region);
   const stage = stageView(client, devices);
   const door = element('div', { class: 'door', role: 'status' });
   const network = element('span', { class: 'network-own', 'data-test': 'network' }, networkBars(), element('span'));
@@ -51,9 +52,9 @@ export function callView({ seat, devices, client, share }) {
       network,
       element(
         'button',
-        { type: 'button', class: 'control compact', title: texts.devices.title, onclick: () => openDevices(devices), 'data-test': 'devices' },
+        { type: 'button', class: 'control compact', title: texts.visit.devices.title, onclick: () => openDevices(devices), 'data-test': 'devices' },
         icon('devices'),
-        element('span', { class: 'control-name' }, texts.call.devices),
+        element('span', { class: 'control-name' }, texts.visit.call.devices),
       ),
     ),
     door,
@@ -90,7 +91,7 @@ export function callView({ seat, devices, client, share }) {
     const connecting = client.media === 'connecting';
     network.dataset.mark = mark;
     network.hidden = mark === 'unknown' && !connecting; // for the second until the first measurement
-    setText(/** @type {Element} */ (network.lastChild), connecting ? texts.call.connecting : (texts.call.network[mark] ?? ''));
+    setText(/** @type {Element} */ (network.lastChild), connecting ? texts.visit.call.connecting : (texts.visit.call.network[mark] ?? ''));
     root.dataset.media = client.media;
     const hadFocus = door.contains(document.activeElement);
     renderDoor(door, client, open === 'people' ? [] : waiting);
@@ -106,7 +107,7 @@ export function callView({ seat, devices, client, share }) {
     client.on('line', ({ line, fresh }) => {
       if (!fresh || line.seat === client.seat || open === 'chat') return;
       unread += 1;
-      announce(texts.chat.from(client.people.get(line.seat)?.name ?? texts.chat.gone, line.text));
+      announce(fill(texts.visit.chat.from, { name: client.people.get(line.seat)?.name ?? texts.visit.chat.gone, text: line.text }));
       render();
     }),
   ];
@@ -136,7 +137,7 @@ function renderDoor(door, client, waiting) {
       element(
         'div',
         { class: 'notice knock', 'data-test': 'knock' },
-        element('p', {}, texts.people.waits(person.name, texts.roles[person.role] ?? person.role)),
+        element('p', {}, fill(texts.visit.people.waits, { name: person.name, role: roleName(person.role).toLowerCase() })),
         admitButton(client, person),
       ),
     ),

@@ -2,21 +2,21 @@
 
 import { element, setText } from '../element.js';
 import { icon } from '../icons.js';
+import { language, texts } from '../language.js';
 import { MAX_TEXT } from '../messages.js';
-import { texts } from '../texts.js';
 
 /**
  * @param {import('../protocol.js').Client} client
  * @param {() => void} close
  */
 export function chatView(client, close) {
-  const log = element('div', { class: 'chat-log', role: 'log', 'aria-live': 'polite', 'aria-label': texts.chat.title, tabindex: '0', 'data-test': 'chat-log' });
-  const empty = element('p', { class: 'hint' }, texts.chat.empty);
+  const log = element('div', { class: 'chat-log', role: 'log', 'aria-live': 'polite', 'aria-label': texts.visit.chat.title, tabindex: '0', 'data-test': 'chat-log' });
+  const empty = element('p', { class: 'hint' }, texts.visit.chat.empty);
   const field = element('textarea', {
     rows: 2,
     maxlength: MAX_TEXT,
-    'aria-label': texts.chat.field,
-    placeholder: texts.chat.placeholder,
+    'aria-label': texts.visit.chat.field,
+    placeholder: texts.visit.chat.placeholder,
     'data-test': 'chat-field',
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
@@ -33,7 +33,7 @@ export function chatView(client, close) {
     showUnsaid(client.say(text), text);
   };
   const showUnsaid = (/** @type {string} */ key, /** @type {string} */ text) => {
-    const line = lineView(texts.you, text, texts.chat.sending, true);
+    const line = lineView(texts.visit.you, text, texts.visit.chat.sending, true);
     pending.set(key, line);
     append(line);
   };
@@ -44,7 +44,7 @@ export function chatView(client, close) {
   };
   const add = (/** @type {import('../messages.js').ChatLine} */ said) => {
     const own = said.seat === client.seat;
-    const name = own ? texts.you : (client.people.get(said.seat)?.name ?? texts.chat.gone);
+    const name = own ? texts.visit.you : (client.people.get(said.seat)?.name ?? texts.visit.chat.gone);
     const line = lineView(name, said.text, clock(said.said_at), own);
     const waiting = own ? pending.get(said.key) : undefined;
     if (waiting) {
@@ -58,12 +58,12 @@ export function chatView(client, close) {
 
   const root = element(
     'aside',
-    { class: 'panel', id: 'chat', 'aria-label': texts.chat.title, 'data-test': 'chat-panel' },
+    { class: 'panel', id: 'chat', 'aria-label': texts.visit.chat.title, 'data-test': 'chat-panel' },
     element(
       'div',
       { class: 'panel-head' },
-      element('h2', {}, texts.chat.title),
-      element('button', { type: 'button', class: 'plain', 'aria-label': texts.chat.close, onclick: close }, icon('close')),
+      element('h2', {}, texts.visit.chat.title),
+      element('button', { type: 'button', class: 'plain', 'aria-label': texts.visit.chat.close, onclick: close }, icon('close')),
     ),
     empty,
     log,
@@ -78,7 +78,7 @@ export function chatView(client, close) {
         },
       },
       field,
-      element('button', { class: 'button square', 'aria-label': texts.chat.send, 'data-test': 'chat-send' }, icon('send')),
+      element('button', { class: 'button square', 'aria-label': texts.visit.chat.send, 'data-test': 'chat-send' }, icon('send')),
     ),
   );
   return {
@@ -92,7 +92,7 @@ export function chatView(client, close) {
 }
 
 /** @param {string} instant */
-const clock = (instant) => new Date(instant).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+const clock = (instant) => new Date(instant).toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' });
 
 /**
  * @param {string} name

@@ -3,7 +3,7 @@
 import { canShareScreen } from '../browser.js';
 import { element, setAttribute, setText } from '../element.js';
 import { icon } from '../icons.js';
-import { texts } from '../texts.js';
+import { fill, texts } from '../language.js';
 import { toggleView } from './toggle.js';
 
 /** @typedef {'chat' | 'people'} PanelName */
@@ -19,11 +19,11 @@ export function controlsView({ devices, share, toggle, leave }) {
   const microphone = toggleView({ on: 'microphone', off: 'microphone-off', name: 'microphone', press: () => void devices.set('microphone', devices.sending('microphone') === null) });
   const camera = toggleView({ on: 'camera', off: 'camera-off', name: 'camera', press: () => void devices.set('camera', devices.sending('camera') === null) });
   const screen = toggleView({ on: 'screen-off', off: 'screen', name: 'screen', press: () => (devices.screen ? devices.unshare() : share()) });
-  const chat = panelButton('chat', 'chat', texts.call.chat, () => toggle('chat'));
-  const people = panelButton('people', 'people', texts.call.people, () => toggle('people'));
+  const chat = panelButton('chat', 'chat', texts.visit.call.chat, () => toggle('chat'));
+  const people = panelButton('people', 'people', texts.visit.call.people, () => toggle('people'));
   const root = element(
     'nav',
-    { class: 'controls', 'aria-label': texts.call.controls },
+    { class: 'controls', 'aria-label': texts.visit.call.controls },
     microphone.root,
     camera.root,
     canShareScreen() && screen.root,
@@ -31,9 +31,9 @@ export function controlsView({ devices, share, toggle, leave }) {
     people.root,
     element(
       'button',
-      { type: 'button', class: 'control leave', title: texts.call.leave, onclick: leave, 'data-test': 'leave' },
+      { type: 'button', class: 'control leave', title: texts.visit.call.leave, onclick: leave, 'data-test': 'leave' },
       icon('leave'),
-      element('span', { class: 'control-name' }, texts.call.leave),
+      element('span', { class: 'control-name' }, texts.visit.call.leave),
     ),
   );
   screen.root.classList.add('sharing');
@@ -47,11 +47,11 @@ export function controlsView({ devices, share, toggle, leave }) {
      * @param {number} waiting
      */
     render(open, unread, waiting) {
-      microphone.render(devices.sending('microphone') !== null, texts.call.mute, texts.call.unmute);
-      camera.render(devices.sending('camera') !== null, texts.call.cameraOff, texts.call.cameraOn);
-      screen.render(devices.screen !== null, texts.call.unshare, texts.call.share);
-      chat.render(open === 'chat', unread, texts.call.unread(unread));
-      people.render(open === 'people', waiting, texts.call.waiting(waiting));
+      microphone.render(devices.sending('microphone') !== null, texts.visit.call.mute, texts.visit.call.unmute);
+      camera.render(devices.sending('camera') !== null, texts.visit.call.cameraOff, texts.visit.call.cameraOn);
+      screen.render(devices.screen !== null, texts.visit.call.unshare, texts.visit.call.share);
+      chat.render(open === 'chat', unread, unread ? fill(texts.visit.call.unread, { n: unread }) : texts.visit.call.chat);
+      people.render(open === 'people', waiting, waiting ? fill(texts.visit.call.waiting, { n: waiting }) : texts.visit.call.people);
     },
   };
 }

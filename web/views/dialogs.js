@@ -2,14 +2,14 @@
 
 import { openDialog } from '../dialog.js';
 import { element } from '../element.js';
-import { texts } from '../texts.js';
+import { texts } from '../language.js';
 import { pickerView } from './picker.js';
 
 /** @param {import('../devices.js').Devices} devices */
 export function openDevices(devices) {
   const picker = pickerView(devices);
-  const done = element('button', { type: 'button', class: 'button', onclick: () => dialog.close(), 'data-test': 'done' }, texts.devices.done);
-  const dialog = openDialog({ name: 'devices', title: texts.devices.title, close: texts.devices.done }, picker.root, done);
+  const done = element('button', { type: 'button', class: 'button', onclick: () => dialog.close(), 'data-test': 'done' }, texts.visit.devices.done);
+  const dialog = openDialog({ name: 'devices', title: texts.visit.devices.title, close: texts.visit.devices.done }, picker.root, done);
   dialog.addEventListener('close', () => picker.close());
 }
 
@@ -34,14 +34,14 @@ export function openLeave({ leave, end }) {
       label,
     );
   const dialog = openDialog(
-    { name: 'leave', title: texts.leave.title, close: texts.leave.stay },
-    element('p', {}, texts.leave.text),
+    { name: 'leave', title: texts.visit.leave.title, close: texts.visit.leave.stay },
+    element('p', {}, texts.visit.leave.text),
     element(
       'div',
       { class: 'actions column' },
-      choice(texts.leave.leave, '', 'leave-confirm', leave),
-      choice(texts.leave.end, 'danger', 'end-confirm', end),
-      choice(texts.leave.stay, 'quiet', 'stay', () => undefined),
+      choice(texts.visit.leave.leave, '', 'leave-confirm', leave),
+      choice(texts.visit.leave.end, 'danger', 'end-confirm', end),
+      choice(texts.visit.leave.stay, 'quiet', 'stay', () => undefined),
     ),
   );
 }

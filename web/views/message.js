@@ -2,7 +2,7 @@
 
 import { element } from '../element.js';
 import { icon } from '../icons.js';
-import { texts } from '../texts.js';
+import { texts } from '../language.js';
 
 /**
  * @typedef {object} Message
@@ -29,7 +29,7 @@ export function messageView({ name, title, text, sign = 'alert', actions = [], h
     heading,
     element('p', { 'data-test': 'page-text' }, text),
     (buttons.length > 0 || home) &&
-      element('div', { class: 'actions' }, ...buttons, home && element('a', { class: 'button quiet', href: '/' }, texts.actions.home)),
+      element('div', { class: 'actions' }, ...buttons, home && element('a', { class: 'button quiet', href: '/' }, texts.forms.home)),
   );
   return { root, focus: () => heading.focus(), close: () => undefined };
 }

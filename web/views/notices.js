@@ -5,7 +5,7 @@
 
 import { element } from '../element.js';
 import { icon } from '../icons.js';
-import { texts } from '../texts.js';
+import { texts } from '../language.js';
 
 /**
  * @typedef {object} Notice
@@ -35,7 +35,7 @@ export class Notices {
       element('p', {}, notice.text),
       notice.action && element('button', { class: 'button small', onclick: notice.action.run, 'data-test': `notice-${key}-action` }, notice.action.label),
       notice.closable &&
-        element('button', { class: 'plain', 'aria-label': texts.notices.close, onclick: () => node.remove() }, icon('close')),
+        element('button', { class: 'plain', 'aria-label': texts.visit.notices.close, onclick: () => node.remove() }, icon('close')),
     );
     this.#shown.set(key, { text: notice.text, node });
     this.root.append(node);

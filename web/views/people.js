@@ -2,7 +2,8 @@
 
 import { element } from '../element.js';
 import { icon } from '../icons.js';
-import { texts } from '../texts.js';
+import { fill, texts } from '../language.js';
+import { roleName } from '../words.js';
 import { initials } from './tile.js';
 
 /** @typedef {import('../messages.js').Participant} Participant */
@@ -21,13 +22,13 @@ export function admitButton(client, person) {
     {
       type: 'button',
       class: 'button small',
-      'aria-label': texts.people.admitName(person.name),
+      'aria-label': fill(texts.visit.people.admitName, { name: person.name }),
       'data-test': 'admit',
       'data-seat': person.seat,
       onclick: () => client.admit(person.seat), // pressed twice, it is as good as once
     },
     icon('check'),
-    texts.people.admit,
+    texts.visit.people.admit,
   );
 }
 
@@ -37,11 +38,11 @@ export function admitButton(client, person) {
  */
 export function peopleView(client, close) {
   const groups = element('div', { class: 'people' });
-  const shut = element('button', { type: 'button', class: 'plain', 'aria-label': texts.people.close, onclick: close }, icon('close'));
+  const shut = element('button', { type: 'button', class: 'plain', 'aria-label': texts.visit.people.close, onclick: close }, icon('close'));
   const root = element(
     'aside',
-    { class: 'panel', id: 'people', 'aria-label': texts.people.title, 'data-test': 'people-panel' },
-    element('div', { class: 'panel-head' }, element('h2', {}, texts.people.title), shut),
+    { class: 'panel', id: 'people', 'aria-label': texts.visit.people.title, 'data-test': 'people-panel' },
+    element('div', { class: 'panel-head' }, element('h2', {}, texts.visit.people.title), shut),
     groups,
   );
   let shown = '';
@@ -52,9 +53,9 @@ export function peopleView(client, close) {
     shown = signature;
     const focused = document.activeElement instanceof HTMLElement && groups.contains(document.activeElement);
     groups.replaceChildren(
-      ...group(client, texts.people.waiting, people.filter(({ phase }) => phase === 'waiting')),
-      ...group(client, texts.people.present, people.filter(({ phase }) => phase === 'present')),
-      ...group(client, texts.people.away, people.filter(({ phase }) => phase === 'away')),
+      ...group(client, texts.visit.people.waiting, people.filter(({ phase }) => phase === 'waiting')),
+      ...group(client, texts.visit.people.present, people.filter(({ phase }) => phase === 'present')),
+      ...group(client, texts.visit.people.away, people.filter(({ phase }) => phase === 'away')),
     );
     if (focused) (groups.querySelector('button') ?? shut).focus();
   };
@@ -84,8 +85,8 @@ function group(client, title, people) {
           element(
             'span',
             { class: 'who' },
-            element('span', { class: 'name' }, person.seat === client.seat ? texts.youAs(person.name) : person.name),
-            element('span', { class: 'role' }, texts.roles[person.role] ?? person.role),
+            element('span', { class: 'name' }, person.seat === client.seat ? fill(texts.visit.youAs, { name: person.name }) : person.name),
+            element('span', { class: 'role' }, roleName(person.role)),
           ),
           person.phase === 'present' && !person.microphone && icon('microphone-off'),
           person.phase === 'present' && !person.camera && icon('camera-off'),

@@ -4,8 +4,8 @@ import { canChooseSpeaker } from '../browser.js';
 import { chime } from '../chime.js';
 import { element, setAttribute, setText } from '../element.js';
 import { icon } from '../icons.js';
+import { fill, texts } from '../language.js';
 import { Meter } from '../meter.js';
-import { texts } from '../texts.js';
 
 /** @typedef {import('../devices.js').Device} Device */
 
@@ -24,7 +24,7 @@ export function pickerView(devices) {
     'button',
     { type: 'button', class: 'button quiet small', onclick: () => void chime(devices.chosen.speaker), 'data-test': 'test-sound' },
     icon('speaker'),
-    texts.devices.test,
+    texts.visit.devices.test,
   );
   const root = element('div', { class: 'picker' }, microphone.root, level.root, ...others.map((field) => field.root), test);
   const render = () => {
@@ -48,7 +48,7 @@ export function pickerView(devices) {
  * @param {Device} device
  */
 function fieldView(devices, device) {
-  const label = texts.devices[device];
+  const label = texts.visit.devices[device];
   const select = element('select', {
     'data-test': `choose-${device}`,
     onchange: () => void devices.choose(device, select.value),
@@ -59,10 +59,10 @@ function fieldView(devices, device) {
     const known = devices.known[device];
     const track = device === 'speaker' ? null : devices.tracks[device];
     const current = track?.getSettings().deviceId ?? devices.chosen[device];
-    const options = known.map((info, n) => ({ id: info.deviceId, name: info.label || texts.devices.nameless(label, n + 1) }));
-    if (device === 'speaker' && !options.some(({ id }) => id === 'default')) options.unshift({ id: '', name: texts.devices.standard });
+    const options = known.map((info, n) => ({ id: info.deviceId, name: info.label || fill(texts.visit.devices.nameless, { device: label, n: n + 1 }) }));
+    if (device === 'speaker' && !options.some(({ id }) => id === 'default')) options.unshift({ id: '', name: texts.visit.devices.standard });
     const denied = device !== 'speaker' && devices.problems.get(device) === 'denied';
-    if (options.length === 0) options.push({ id: '', name: denied ? texts.devices.denied(label) : texts.devices.none(label) });
+    if (options.length === 0) options.push({ id: '', name: denied ? texts.visit.devices.denied[device] : texts.visit.devices.none[device] });
     const signature = JSON.stringify(options);
     if (signature !== shown) {
       shown = signature;
@@ -90,8 +90,8 @@ function levelView(devices, meter) {
     heard ||= now > HEARD;
     bars.forEach((segment, n) => segment.classList.toggle('lit', now * SEGMENTS > n + 0.5));
     setAttribute(bar, 'data-level', now.toFixed(2));
-    if (!devices.wants.microphone) setText(said, texts.preview.muted);
-    else if (listening) setText(said, heard ? texts.preview.heard : texts.preview.quiet);
+    if (!devices.wants.microphone) setText(said, texts.visit.preview.muted);
+    else if (listening) setText(said, heard ? texts.visit.preview.heard : texts.visit.preview.quiet);
     else setText(said, '');
     frame = requestAnimationFrame(draw);
   };

@@ -2,7 +2,9 @@
 
 import { element, setAttribute, setText } from '../element.js';
 import { icon } from '../icons.js';
-import { texts } from '../texts.js';
+import { choose, fill, LANGUAGES, language, texts } from '../language.js';
+import { roleName } from '../words.js';
+import { choiceView } from './choice.js';
 import { pickerView } from './picker.js';
 import { selfVideo } from './picture.js';
 import { problemsOf } from './problems.js';
@@ -22,14 +24,14 @@ export function previewView({ seat, devices, join }) {
   const problems = element('div', { class: 'problems', role: 'status', 'data-test': 'problems' });
   const button = element('button', { class: 'button large', onclick: join, 'data-test': 'join' });
   const picker = pickerView(devices);
-  const heading = element('h1', { tabindex: '-1' }, texts.preview.title(seat.name));
+  const heading = element('h1', { tabindex: '-1' }, seat.name ? fill(texts.visit.preview.title, { name: seat.name }) : texts.visit.preview.titleNameless);
 
   const root = element(
     'main',
     { class: 'preview', 'data-test': 'page-preview' },
     element(
       'section',
-      { class: 'mirror', 'aria-label': texts.you },
+      { class: 'mirror', 'aria-label': texts.visit.you },
       video,
       cover,
       element('div', { class: 'mirror-controls' }, microphone.root, camera.root),
@@ -37,11 +39,11 @@ export function previewView({ seat, devices, join }) {
     element(
       'section',
       { class: 'card' },
-      heading,
-      element('p', { class: 'lead' }, texts.preview.lead(texts.roles[seat.role] ?? seat.role, seat.clinic)),
+      element('div', { class: 'preview-head' }, heading, choiceView(texts.header.language, LANGUAGES, language, speakIn, 'language')),
+      element('p', { class: 'lead' }, fill(texts.visit.preview.lead, { role: roleName(seat.role).toLowerCase(), clinic: seat.clinic })),
       problems,
       picker.root,
-      element('p', { class: 'hint' }, seat.role === 'clinician' ? texts.preview.hint.clinician : texts.preview.hint.other),
+      element('p', { class: 'hint' }, seat.role === 'clinician' ? texts.visit.preview.hint.clinician : texts.visit.preview.hint.other),
       element('div', { class: 'join-row' }, button),
     ),
   );
@@ -50,8 +52,8 @@ export function previewView({ seat, devices, join }) {
     video.show(devices.tracks.camera);
     setText(cover, coverText(devices));
     setAttribute(cover, 'hidden', devices.tracks.camera !== null);
-    microphone.render(devices.wants.microphone && !devices.problems.has('microphone'), texts.call.mute, texts.call.unmute);
-    camera.render(devices.wants.camera && !devices.problems.has('camera'), texts.call.cameraOff, texts.call.cameraOn);
+    microphone.render(devices.wants.microphone && !devices.problems.has('microphone'), texts.visit.call.mute, texts.visit.call.unmute);
+    camera.render(devices.wants.camera && !devices.problems.has('camera'), texts.visit.call.cameraOff, texts.visit.call.cameraOn);
     setText(button, joinText(devices));
     renderProblems(problems, devices);
   };
@@ -67,17 +69,23 @@ export function previewView({ seat, devices, join }) {
   };
 }
 
+/** In another language from the beginning: nothing was done here yet. @param {string} code */
+function speakIn(code) {
+  choose(code);
+  location.reload();
+}
+
 /** @param {import('../devices.js').Devices} devices */
 function coverText(devices) {
-  if (devices.asking) return texts.preview.asking;
-  return devices.wants.camera ? texts.preview.noCamera : texts.preview.cameraOff;
+  if (devices.asking) return texts.visit.preview.asking;
+  return devices.wants.camera ? texts.visit.preview.noCamera : texts.visit.preview.cameraOff;
 }
 
 /** @param {import('../devices.js').Devices} devices */
 function joinText({ problems, asking }) {
-  if (asking || problems.size === 0) return texts.preview.join;
-  if (problems.size === 2) return texts.preview.joinWithout.both;
-  return problems.has('camera') ? texts.preview.joinWithout.camera : texts.preview.joinWithout.microphone;
+  if (asking || problems.size === 0) return texts.visit.preview.join;
+  if (problems.size === 2) return texts.visit.preview.joinWithout.both;
+  return problems.has('camera') ? texts.visit.preview.joinWithout.camera : texts.visit.preview.joinWithout.microphone;
 }
 
 /**
@@ -96,7 +104,7 @@ function renderProblems(list, devices) {
         { class: 'problem', 'data-test': `problem-${what}`, 'data-reason': reason },
         icon(what === 'microphone' ? 'microphone-off' : 'camera-off'),
         element('p', {}, text),
-        element('button', { type: 'button', class: 'button quiet small', onclick: () => void devices.open() }, texts.actions.retry),
+        element('button', { type: 'button', class: 'button quiet small', onclick: () => void devices.open() }, texts.forms.retry),
       ),
     ),
   );

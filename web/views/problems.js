@@ -1,6 +1,6 @@
 /** What is wrong with camera and microphone, as few sentences as possible: the same trouble with both is said once. */
 
-import { texts } from '../texts.js';
+import { texts } from '../language.js';
 
 /**
  * @typedef {object} Problem
@@ -15,7 +15,7 @@ export function problemsOf({ problems }) {
   const found = [...problems];
   if (found.length === 2 && found[0][1] === found[1][1]) {
     const reason = found[0][1];
-    return [{ what: 'devices', reason, text: texts.problems.devices[reason] }];
+    return [{ what: 'devices', reason, text: texts.visit.problems.devices[reason] }];
   }
-  return found.map(([what, reason]) => ({ what, reason, text: texts.problems[what][reason] }));
+  return found.map(([what, reason]) => ({ what, reason, text: texts.visit.problems[what][reason] }));
 }

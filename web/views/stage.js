@@ -5,7 +5,7 @@
  */
 
 import { element, setText } from '../element.js';
-import { texts } from '../texts.js';
+import { texts } from '../language.js';
 import { whoWaits } from './people.js';
 import { MOST_ENLARGED } from './picture.js';
 import { screenView, selfView, tileView } from './tile.js';
@@ -62,7 +62,7 @@ export function stageView(client, devices) {
   const own = selfView(devices);
   const list = element('ul', { class: 'tiles', 'data-test': 'tiles' }, own.root);
   const alone = element('div', { class: 'alone', 'data-test': 'alone' }, element('h2'), element('p'));
-  const root = element('section', { class: 'stage', 'aria-label': texts.call.region }, alone, list);
+  const root = element('section', { class: 'stage', 'aria-label': texts.visit.call.region }, alone, list);
 
   const place = () => {
     const { width, height } = list.getBoundingClientRect();
@@ -93,8 +93,8 @@ export function stageView(client, devices) {
     alone.hidden = others.length > 0;
     const door = whoWaits(client).length ? 'door' : 'clinician';
     const audience = client.self?.role === 'clinician' ? door : 'other';
-    setText(/** @type {Element} */ (alone.firstChild), texts.call.alone[audience]);
-    setText(/** @type {Element} */ (alone.lastChild), texts.call.aloneText[audience]);
+    setText(/** @type {Element} */ (alone.firstChild), texts.visit.call.alone[audience]);
+    setText(/** @type {Element} */ (alone.lastChild), texts.visit.call.aloneText[audience]);
     place();
   };
   const observer = new ResizeObserver(place);

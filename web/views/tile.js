@@ -2,7 +2,8 @@
 
 import { element, setAttribute, setText } from '../element.js';
 import { icon, networkBars } from '../icons.js';
-import { texts } from '../texts.js';
+import { fill, texts } from '../language.js';
+import { roleName } from '../words.js';
 import { fit, picture, selfVideo, shapeOf } from './picture.js';
 
 const NARROWEST = 3 / 4; // one's own picture in the corner: width over height
@@ -50,20 +51,20 @@ export function tileView(seat) {
       avatar.hidden = shown;
       setText(avatar, initials(person.name));
       setText(name, person.name);
-      setText(role, texts.roles[person.role] ?? person.role);
+      setText(role, roleName(person.role));
       muted.hidden = person.microphone;
       phone.hidden = !person.interrupted;
       network.dataset.mark = person.network;
       network.hidden = person.network === 'unknown';
-      network.title = texts.call.network[person.network] ?? '';
+      network.title = texts.visit.call.network[person.network] ?? '';
       root.classList.toggle('speaking', speaking);
       setText(
         state,
         [
-          !person.microphone && texts.call.micOff,
-          !person.camera && texts.call.camOff,
-          person.interrupted && texts.call.interrupted,
-          texts.call.network[person.network],
+          !person.microphone && texts.visit.call.micOff,
+          !person.camera && texts.visit.call.camOff,
+          person.interrupted && texts.visit.call.interrupted,
+          texts.visit.call.network[person.network],
         ]
           .filter(Boolean)
           .join(', '),
@@ -98,7 +99,7 @@ export function screenView(seat) {
      */
     render(person, track) {
       video.show(track);
-      setText(name, texts.call.screenOf(person.name));
+      setText(name, fill(texts.visit.call.screenOf, { name: person.name }));
     },
     close: () => video.show(null),
   };
@@ -109,7 +110,7 @@ export function selfView(devices) {
   const video = selfVideo();
   const muted = element('span', { class: 'badge' }, icon('microphone-off'));
   const off = element('div', { class: 'avatar off', 'aria-hidden': 'true' }, icon('camera-off'));
-  const root = element('li', { class: 'tile self', 'data-test': 'self' }, video, off, element('div', { class: 'plate' }, muted, element('span', { class: 'name' }, texts.you)));
+  const root = element('li', { class: 'tile self', 'data-test': 'self' }, video, off, element('div', { class: 'plate' }, muted, element('span', { class: 'name' }, texts.visit.you)));
   const unfit = fit(video);
   return {
     root,

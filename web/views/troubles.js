@@ -1,6 +1,6 @@
 /** Keeps the notes in step with what is wrong now, each with its way on. */
 
-import { texts } from '../texts.js';
+import { fill, texts } from '../language.js';
 import { problemsOf } from './problems.js';
 
 /**
@@ -15,17 +15,17 @@ export function watchTroubles({ notices, client, devices, sound }) {
     const active = client.session !== 'offline';
     const { media } = client;
     const down = active && client.session === 'down';
-    notices.set('offline', active && !navigator.onLine && { text: texts.notices.offline, tone: 'trouble' });
-    notices.set('reconnecting', down && navigator.onLine && { text: texts.notices.reconnecting, tone: 'trouble' });
-    notices.set('blocked', active && media === 'blocked' && { text: texts.notices.blocked, tone: 'trouble' });
-    notices.set('media', active && !down && media === 'interrupted' && { text: texts.notices.reconnectingMedia, tone: 'trouble' });
+    notices.set('offline', active && !navigator.onLine && { text: texts.visit.notices.offline, tone: 'trouble' });
+    notices.set('reconnecting', down && navigator.onLine && { text: texts.visit.notices.reconnecting, tone: 'trouble' });
+    notices.set('blocked', active && media === 'blocked' && { text: texts.visit.notices.blocked, tone: 'trouble' });
+    notices.set('media', active && !down && media === 'interrupted' && { text: texts.visit.notices.reconnectingMedia, tone: 'trouble' });
   };
   const hardware = () => {
     const active = client.session !== 'offline';
-    notices.set('interrupted', active && devices.interrupted && { text: texts.notices.interrupted, tone: 'trouble' });
+    notices.set('interrupted', active && devices.interrupted && { text: texts.visit.notices.interrupted, tone: 'trouble' });
     notices.set('sharing', active && devices.screen !== null && {
-      text: texts.call.yourScreen,
-      action: { label: texts.call.unshare, run: () => devices.unshare() },
+      text: texts.visit.call.yourScreen,
+      action: { label: texts.visit.call.unshare, run: () => devices.unshare() },
     });
     const found = active ? problemsOf(devices) : [];
     for (const what of /** @type {const} */ (['microphone', 'camera', 'devices'])) {
@@ -35,7 +35,7 @@ export function watchTroubles({ notices, client, devices, sound }) {
         problem && {
           text: problem.text,
           tone: 'trouble',
-          action: { label: texts.actions.retry, run: () => void devices.open() },
+          action: { label: texts.forms.retry, run: () => void devices.open() },
           closable: true,
         },
       );
@@ -54,13 +54,12 @@ export function watchTroubles({ notices, client, devices, sound }) {
   client.on('over', () => {
     for (const key of ['refused', 'share', 'lost-microphone', 'lost-camera', 'lost-speaker']) notices.set(key, null);
   });
-  client.on('refused', () => once('refused', { text: texts.notices.refused, tone: 'trouble' }));
+  client.on('refused', () => once('refused', { text: texts.visit.notices.refused, tone: 'trouble' }));
   devices.on('lost', ({ device, replacement }) => {
-    const kind = texts.devices[device];
-    const replaced = replacement ? texts.devices.replaced(kind, replacement) : texts.devices.lost(kind);
-    once(`lost-${device}`, { text: device === 'speaker' ? texts.devices.speakerLost : replaced });
+    const replaced = replacement && device !== 'speaker' ? fill(texts.visit.devices.replaced[device], { label: replacement }) : texts.visit.devices.lost[device];
+    once(`lost-${device}`, { text: replaced });
   });
   sound.on('blocked', (blocked) =>
-    notices.set('sound', blocked && { text: texts.notices.sound, action: { label: texts.notices.hear, run: () => sound.unblock() } }),
+    notices.set('sound', blocked && { text: texts.visit.notices.sound, action: { label: texts.visit.notices.hear, run: () => sound.unblock() } }),
   );
 }
