@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from api import caller, limits, pages, problems, sites, trace
+from api import caller, limits, malformed, pages, problems, sites, trace
 from api.call import COUNTERS, REQUEST_ID, SETTINGS
 from api.trace import TRACE
 from medinova_rt.config import Settings
@@ -98,7 +98,7 @@ def harden(app: web.Application, settings: Settings) -> None:
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
-        response.headers[hdrs.SERVER] = "MediNova RT"  # and not the versions of what it is made of
+        response.headers[hdrs.SERVER] = malformed.SERVER
         response.headers.update({**limits.fields(request), **sites.fields(request)})
         if REQUEST_ID in request:
             response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]

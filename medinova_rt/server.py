@@ -170,7 +170,7 @@ async def running(settings: Settings, host: str = "localhost") -> AsyncIterator[
         settings = settings.on_port(sockets[0].getsockname()[1], host)
         health = Health(version("medinova-rt"), settings.public_url)
         app = make(settings, await media_addresses(settings), health, counters)
-        runner = web.AppRunner(
+        runner = malformed.Runner(
             app,
             logger=logger,
             access_log=None,  # api.middleware writes one that is fit to be kept

@@ -236,6 +236,8 @@ async def test_what_is_not_http_is_refused_and_counted_and_not_logged(
         writer.close()
         await writer.wait_closed()
         assert answer.split(b" ")[1] == b"400"
+        assert b"\r\nServer: MediNova RT\r\n" in answer
+        assert not [word for word in (b"aiohttp", b"Python", b"garbage", b"aaaa", b"9.9") if word in answer]
         assert app[call.COUNTERS].snapshot()["api.malformed"] == 1
         assert ours(caplog) == []
 
