@@ -71,7 +71,7 @@ class Rig:
 
     async def records(self) -> list[tuple[str, str, str]]:
         page = await self.store.find(audit.BY_CLINIC, (PLATFORM,), limit=500)
-        found = [documents.decode(audit.Record, row.document, 1, {}) for row in page.rows]
+        found = [documents.decode(audit.Record, row.document, audit.SCHEMA, {}) for row in page.rows]
         return [(each.actor_kind, each.action, each.outcome) for each in found]
 
     async def with_app(self, person: Person) -> tuple[pyotp.TOTP, list[str]]:
