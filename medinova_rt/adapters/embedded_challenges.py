@@ -44,6 +44,10 @@ class Challenge(Struct, frozen=True, kw_only=True):
     value: Private[str] = ""  # digest of the code; the challenge; the app's secret
     expires_at: Open[datetime]
 
+    @property
+    def made_at(self) -> datetime:
+        return self.expires_at - LIFE[self.kind]
+
 
 def read(stored: Stored) -> Challenge:
     return documents.decode(Challenge, stored.document, SCHEMA, {})

@@ -47,6 +47,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
     schema: Open[int] = SCHEMA
     user: Open[UserId]
     password: Private[str | None] = None  # argon2id in PHC form
+    mailed_after: Open[datetime | None] = None  # codes and links of before count no more
     app: Private[App | None] = None
     keys: Private[list[Key]] = []
     recovery: Private[list[str]] = []  # digests of the codes not used yet
@@ -54,6 +55,10 @@ class Credentials(Struct, frozen=True, kw_only=True):
     @property
     def has_second(self) -> bool:
         return self.app is not None or bool(self.keys)
+
+    def voids(self, mailed_at: datetime) -> bool:
+        """Whether what was mailed then was made worthless by a password set since."""
+        return self.mailed_after is not None and mailed_at < self.mailed_after
 
     def factors(self) -> Factors:
         apps = [Factor(self.app.id, "totp", "", self.app.created_at, self.app.last_used_at)] if self.app else []

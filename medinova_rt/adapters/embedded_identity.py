@@ -155,9 +155,10 @@ class EmbeddedIdentity:
                 continue
             who = await self._named(claim.email, None)
             fits = hmac.compare_digest(tried.value, self._digest("code", claim.email, code))
-            if not fits or who is None or who.id != tried.user:
+            unchanged = await self._since_mailed(tried)
+            if not fits or unchanged is None or who is None or who.id != tried.user:
                 return None
-            spent: list[Write] = [deleting(Held(tried, found.version + 1, token)), *await self._as_they_are(who.id)]
+            spent: list[Write] = [deleting(Held(tried, found.version + 1, token)), *unchanged]
             if link := await self._challenges.held(tried.other, now):
                 spent.append(deleting(link))
             return Proven(who.id, strong=False, along=tuple(spent))
@@ -170,16 +171,22 @@ class EmbeddedIdentity:
         who = await self._named("", found.value.user)
         if who is None or id_of("code", who.email) != found.value.other:
             return None  # it went to an address that is no longer theirs
-        spent: list[Write] = [deleting(found), *await self._as_they_are(who.id)]
+        unchanged = await self._since_mailed(found.value)
+        if unchanged is None:
+            return None
+        spent: list[Write] = [deleting(found), *unchanged]
         code = await self._challenges.held(found.value.other, now)
         if code and code.value.other == found.value.id:
             spent.append(deleting(code))
         return Proven(who.id, strong=False, along=tuple(spent))
 
-    async def _as_they_are(self, user: UserId) -> list[Write]:
-        """What fails where the user's password or factors are changed before the proof is taken."""
-        found = await held(self._store, user)
-        return [] if found is None else [putting(found, found.value)]
+    async def _since_mailed(self, challenge: Challenge) -> list[Write] | None:
+        """What fails where the user's password or factors are changed before the proof is taken; None where a password
+        was set since the letter."""
+        found = None if challenge.user is None else await held(self._store, challenge.user)
+        if found is None:
+            return []
+        return None if found.value.voids(challenge.made_at) else [putting(found, found.value)]
 
     async def _by_second(
         self, claim: Totp | RecoveryCode | Passkey, now: datetime, user: UserId, session: SessionId | None
@@ -289,7 +296,7 @@ class EmbeddedIdentity:
             case NewPassword():
                 passwords.check(what.password, what.minimum, what.near)
                 hashed = await self._hashing.make(passwords.normal(what.password))
-                return Enrolled((putting(before, replace(credentials, password=hashed)),))
+                return Enrolled((putting(before, replace(credentials, password=hashed, mailed_after=now)),))
             case NewTotp():
                 return await self._new_totp(user, what, now)
             case ConfirmedTotp():
