@@ -100,6 +100,13 @@ def _add_people(commands: Any) -> None:
     acts.add_parser("list", help="print everybody, and what they are")
     password = acts.add_parser("password", help="set somebody's password: the one typed, or one that is printed once")
     password.add_argument("email")
+    for name, about in (
+        ("disable", "let somebody sign in no longer, and end their sessions"),
+        ("enable", "let them sign in again"),
+        ("end-operator", "let somebody operate the platform no longer"),
+        ("reset-factors", "take the second factor of somebody who lost it, and end their sessions"),
+    ):
+        acts.add_parser(name, help=about).add_argument("email")
     clinic = commands.add_parser("clinic", help="clinics, on the data folder")
     acts = clinic.add_subparsers(dest="act", required=True, metavar="ACT")
     add = acts.add_parser("add", help="make a clinic")
@@ -132,6 +139,14 @@ async def _act(office: Office, asked: argparse.Namespace) -> list[str]:
         case "user", "password":
             typed = getpass.getpass("New password (none: one is made up): ") if sys.stdin.isatty() else ""
             return await people.set_password(office, asked.email, typed or None)
+        case "user", "disable":
+            return await people.disable(office, asked.email)
+        case "user", "enable":
+            return await people.enable(office, asked.email)
+        case "user", "end-operator":
+            return await people.end_operator(office, asked.email)
+        case "user", "reset-factors":
+            return await people.reset_factors(office, asked.email)
         case "user", _:
             return await people.list_users(office)
         case "clinic", "add":

@@ -59,6 +59,9 @@ Template = Literal[
     "password-changed",
     "factor-changed",
     "email-changed",
+    "account-disabled",
+    "account-enabled",
+    "factors-reset",
 ]
 
 # what each is filled in with; the catalogues use exactly these
@@ -71,6 +74,9 @@ PARAMETERS: dict[Template, frozenset[str]] = {
     "password-changed": frozenset({"at", "link"}),
     "factor-changed": frozenset({"at", "link"}),
     "email-changed": frozenset({"at"}),
+    "account-disabled": frozenset({"at"}),
+    "account-enabled": frozenset({"at"}),
+    "factors-reset": frozenset({"at"}),
 }
 
 

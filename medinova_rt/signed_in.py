@@ -1,9 +1,10 @@
 """Who is signed in: asked at every request, by a session's cookie or its id.
 
-An answer needs the session, what the user may be (`grants.standing`), and which of their clinics do without a second
-factor. Each is remembered for `remembered.LIFE`. `watched` are the writes that change an answer; `WatchedStore` tells
-them, so that no use case has to remember to: ended sessions, roles and relations are over here at once, and in the
-other processes within that time, or at once too where the store hears of what others write.
+An answer needs the session, what the user may be (`grants.standing`; nothing where they are disabled), and which of
+their clinics do without a second factor. Each is remembered for `remembered.LIFE`. `watched` are the writes that change
+an answer; `WatchedStore` tells them, so that no use case has to remember to: ended sessions, roles and relations are
+over here at once, and in the other processes within that time, or at once too where the store hears of what others
+write.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from medinova_rt import clinics, documents, grants, sessions
+from medinova_rt import changes, clinics, documents, grants, sessions, users
 from medinova_rt.clinics import PLATFORM, Clinic
 from medinova_rt.errors import Conflict, NotAuthenticated, Unavailable
 from medinova_rt.grants import FOREVER, Standing
@@ -72,6 +73,7 @@ class SignedIn:
         return {
             sessions.COLLECTION: lambda write: self._sessions.forget(SessionId(write.id)),
             grants.COLLECTION: self._forget_grant,
+            users.COLLECTION: lambda write: self._standings.forget(UserId(write.id)),
             clinics.COLLECTION: lambda write: self._clinics.forget(ClinicId(write.id)),
         }
 
@@ -94,8 +96,8 @@ class SignedIn:
         if kept is None:
             return None
         session = kept.session
-        standing = await self._standings.get(session.user, now) or Standing()
-        if now >= session.ends_at(standing):
+        standing = await self._standings.get(session.user, now)
+        if standing is None or now >= session.ends_at(standing):
             return None
         if now - kept.seen_at >= SEEN_EVERY:
             await self._see(kept, now)
@@ -124,7 +126,11 @@ class SignedIn:
         session = sessions.read(stored)
         return _Kept(session, stored.token, session.last_seen_at), session.expires_at
 
-    async def _standing(self, user: UserId, now: datetime) -> tuple[Standing, datetime]:
+    async def _standing(self, user: UserId, now: datetime) -> tuple[Standing, datetime] | None:
+        """None for who may not sign in: also what a sign-in under way opens after all other sessions were ended."""
+        who = await changes.held(self._store, users.COLLECTION, user, users.read)
+        if who is not None and who.value.disabled:
+            return None
         found = grants.standing(await grants.of_user(self._store, user, now), now)
         return found, found.until
 

@@ -1,6 +1,7 @@
 """What `medinova user …` and `medinova clinic …` do on a data folder, beside a running server or before its start.
 
-Each returns the lines to print. No letter is sent: whoever runs the server hands the password over.
+Each returns the lines to print. A password is mailed to nobody: whoever runs the server hands it over. Who is kept
+out, or lost a second factor, is written to by the server when it runs.
 """
 
 import secrets
@@ -69,6 +70,28 @@ async def set_password(office: Office, email: str, password: str | None) -> list
     given = password or secrets.token_urlsafe(MADE_BYTES)
     user = await office.staffing.set_password(email, given, office.now)
     return [f"e-mail     {user.email}", "password   set" if password else f"password   {given}"]
+
+
+async def disable(office: Office, email: str) -> list[str]:
+    """Raises NotFound, BadInput."""
+    user = await office.staffing.disable(email, office.now)
+    return [f"e-mail     {user.email}", "sign-in    no more; every session has ended"]
+
+
+async def enable(office: Office, email: str) -> list[str]:
+    """Raises NotFound, BadInput."""
+    return [f"e-mail     {(await office.staffing.enable(email, office.now)).email}", "sign-in    as before"]
+
+
+async def end_operator(office: Office, email: str) -> list[str]:
+    """Raises NotFound, BadInput."""
+    return [f"e-mail     {(await office.staffing.end_operator(email, office.now)).email}", "operator   no more"]
+
+
+async def reset_factors(office: Office, email: str) -> list[str]:
+    """Raises NotFound, BadInput."""
+    user = await office.staffing.reset_factors(email, office.now)
+    return [f"e-mail     {user.email}", "factors    none but the password or mail; every session has ended"]
 
 
 async def add_clinic(office: Office, name: str, zone: str, language: str) -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from medinova_rt import audit, clinics, documents, grants, sessions
+from medinova_rt import audit, clinics, documents, grants, sessions, users
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.adapters.watched_store import WatchedStore
@@ -20,6 +21,7 @@ from medinova_rt.ports import Find, Insert, Page, Replace, Store, Stored
 from medinova_rt.principals import Half, Person, System
 from medinova_rt.sessions import Session, Sessions, Stage
 from medinova_rt.signed_in import SignedIn
+from medinova_rt.users import User
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 SEEN = NOW + timedelta(seconds=5)  # what another process did is seen by then
@@ -250,7 +252,7 @@ async def test_a_revocation_wins_against_being_seen(two: tuple[Process, Process]
     assert await there.signed_in.by_id(session.id, later) is None
 
 
-async def test_two_reads_when_cold_and_none_when_warm(two: tuple[Process, Process]) -> None:
+async def test_three_reads_when_cold_and_none_when_warm(two: tuple[Process, Process]) -> None:
     here, _ = two
     session, _ = await sign_in(here)
     await give(here, grant())
@@ -262,4 +264,21 @@ async def test_two_reads_when_cold_and_none_when_warm(two: tuple[Process, Proces
     here.signed_in._sessions.forget(session.id)
     here.signed_in._standings.forget(USER)
     await person(here, session, later)
-    assert here.counted.reads == 2
+    assert here.counted.reads == 3
+
+
+async def test_who_is_disabled_is_out_in_every_process_also_by_what_they_open_after(
+    two: tuple[Process, Process],
+) -> None:
+    here, there = two
+    user = User(id=USER, email="robin@example.org", name="Robin", created_at=NOW)
+    (token,) = await here.store.transact([Insert(users.COLLECTION, USER, documents.encode(user))])
+    session, _ = await sign_in(here)
+    for each in two:
+        assert await each.signed_in.by_id(session.id, NOW)
+    disabled = documents.encode(replace(user, disabled=True))
+    await here.store.transact([Replace(users.COLLECTION, USER, disabled, token)])
+    late, _ = await sign_in(here)
+    for opened in (session, late):
+        assert await here.signed_in.by_id(opened.id, NOW) is None
+        assert await there.signed_in.by_id(opened.id, SEEN) is None
