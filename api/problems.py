@@ -99,6 +99,7 @@ TABLE: Mapping[type[DomainError], Row] = {
     errors.TooFast: Row(429, "Too many requests"),
     DomainError: Row(500, "Something went wrong on our side"),
     errors.Unavailable: Row(503, "Not available now"),
+    errors.KeyLost: Row(503, "What was sealed cannot be opened"),
 }
 
 

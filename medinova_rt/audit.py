@@ -26,7 +26,7 @@ from medinova_rt.ids import (
     VisitId,
     new_id,
 )
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import Find, Insert, Store, Stored
 
 COLLECTION = "audit"
@@ -78,6 +78,10 @@ class Record(Struct, frozen=True, kw_only=True):
     seq: Open[int | None] = None  # from 1
     previous: Open[str | None] = None  # the digest of the one before, the strand's id for the first
     digest: Open[str | None] = None
+
+
+# the clinic's: a record stays when whoever acted has been erased
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Record, basis=Basis.SECURITY),)
 
 
 def record(

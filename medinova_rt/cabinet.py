@@ -1,7 +1,7 @@
 """Where the documents are, as the settings say, with all that stands between the nouns and the disk.
 
 From the nouns downwards: `RidingStore` takes a request's done mark along, `WatchedStore` tells whoever remembers a
-document that it was written, `StrandStore` chains the audit records.
+document that it was written, `SealedStore` seals what is private, `StrandStore` chains the audit records.
 The server opens a cabinet, and so does work on the data without a server.
 """
 
@@ -13,35 +13,45 @@ from pathlib import Path
 from medinova_rt import clinics
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
+from medinova_rt.adapters.sealed_store import SealedStore
 from medinova_rt.adapters.strand_store import StrandStore
 from medinova_rt.adapters.watched_store import WatchedStore
 from medinova_rt.backing import backing, opened
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import DEFAULT_PORT, Settings
-from medinova_rt.folder import DATABASE, FINDS, TOLD, keep_folder, key
+from medinova_rt.folder import DATABASE, FINDS, SEALINGS, TOLD, keep_folder, key
 from medinova_rt.operations.people import Office
 from medinova_rt.riders import RidingStore
+from medinova_rt.strongroom import Strongroom
 from medinova_rt.users import Users
 
 
 class Cabinet:
-    """`store` is what the nouns are given; `documents` is the adapter underneath, for who asks how it is."""
+    """`store` is what the nouns are given; `documents` is the adapter underneath, for who asks how it is.
+
+    `strongroom` has the data keys, in a store of their own.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Raises CannotStart."""
         self._place, self._file = settings.store, Path(settings.data) / DATABASE
+        self.strongroom = Strongroom(settings)
         self.documents = backing(self._place, self._file, FINDS, TOLD)
         self.strands = StrandStore(self.documents)
-        self.watched = WatchedStore(self.strands)
+        self.sealed = SealedStore(self.strands, self.strongroom.vault, SEALINGS)
+        self.watched = WatchedStore(self.sealed)
         self.documents.listen(self.watched.tell, self.watched.lose)
         self.store = RidingStore(self.watched)
 
     async def open(self) -> None:
         """Raises CannotStart."""
+        await self.strongroom.open()
         await opened(self.documents, self._place, self._file)
 
     async def close(self) -> None:
+        """Again is fine, and so is one that was opened in part."""
         await self.documents.close()
+        await self.strongroom.close()
 
     def counters(self) -> Mapping[str, int]:
         return self.documents.counters()
@@ -56,8 +66,8 @@ async def office(settings: Settings) -> AsyncIterator[Office]:
     cabinet = Cabinet(settings)
     url = settings.on_port(settings.listen_port or DEFAULT_PORT).public_url  # of no account here: that of passkeys
     identity = EmbeddedIdentity(cabinet.store, Users(cabinet.store), secret, url, Argon2Hashing())
-    await cabinet.open()
     try:
+        await cabinet.open()
         await identity.open()
         await Clinics(cabinet.store).ensure(clinics.DEMO)
         yield Office(cabinet.store, identity, datetime.now(UTC))

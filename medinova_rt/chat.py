@@ -12,7 +12,7 @@ from msgspec import Struct
 from medinova_rt import audit, documents
 from medinova_rt.errors import Conflict, LimitReached
 from medinova_rt.ids import ChatId, ClinicId, SeatId, VisitId, derived_id
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Open, Private, Sealing
 from medinova_rt.ports import Find, Insert, Replace, Store, Write
 from medinova_rt.principals import SeatHolder
 from medinova_rt.rights import Action
@@ -38,6 +38,9 @@ class ChatLine(Struct, frozen=True, kw_only=True):
     key: Open[str]  # made by the client
     text: Private[str]
     said_at: Open[datetime]
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(LINES, ChatLine),)  # the clinic's: it belongs to everybody in the visit
 
 
 class Tally(Struct, frozen=True, kw_only=True):

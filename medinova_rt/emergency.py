@@ -21,7 +21,7 @@ from medinova_rt.clinics import Clinic
 from medinova_rt.errors import Changed, Conflict, LimitReached, NotFound, WrongState
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, EmergencyId, GrantId, PatientId, UserId, derived_id, new_id
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Open, Private, Sealing
 from medinova_rt.ports import MAX_PAGE, MAX_TRANSACT_WRITES, Find, Insert, Store, Stored, Write
 from medinova_rt.principals import Person
 from medinova_rt.rights import Action
@@ -47,6 +47,9 @@ class Emergency(Struct, frozen=True, kw_only=True):
     reason: Private[str]
     taken_at: Open[datetime]
     ends_at: Open[datetime]
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Emergency, subject="patient"),)
 
 
 def grant_id(user: UserId, patient: PatientId) -> GrantId:

@@ -19,6 +19,7 @@ DomainError
 ├── LimitReached      limit-reached    a stated bound is full
 ├── TooFast           too-fast         more often than allowed; carries retry_after_s
 └── Unavailable       unavailable      a part we depend on does not answer; `permanent`: a retry makes no sense
+    └── KeyLost       key-lost         what this was sealed under is gone or wrong, and nobody destroyed it
 
 Texts are for people and never hold patient data; programs read `code`. Anything else that escapes is "internal".
 """
@@ -122,3 +123,12 @@ class Unavailable(DomainError):
     def __init__(self, text: str, *, permanent: bool = False) -> None:
         super().__init__(text)
         self.permanent = permanent
+
+
+class KeyLost(Unavailable):
+    """Permanent until somebody brings back the key store or the key-encryption key that belongs to the data."""
+
+    code = "key-lost"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, permanent=True)

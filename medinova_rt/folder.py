@@ -14,6 +14,8 @@ from medinova_rt import (
     jobs,
     lookups,
     mail,
+    merges,
+    patients,
     relations,
     repeats,
     sessions,
@@ -22,10 +24,12 @@ from medinova_rt import (
     users,
     visits,
 )
-from medinova_rt.adapters import embedded_challenges, outbox_notifier
+from medinova_rt.adapters import embedded_challenges, embedded_credentials, outbox_notifier
 from medinova_rt.operations.keys import kept_key
 
 DATABASE = "medinova.db"
+KEY_STORE = "keys.db"  # apart from it, in backups too: what is destroyed here is gone once those have aged out
+KEYS = "kek.json"
 FINDS = (
     *audit.FINDS,
     *clinics.FINDS,
@@ -50,6 +54,22 @@ FINDS = (
 )
 # Documents of these are remembered (`signed_in`, `accounts`), so that what others write to them has to be heard of.
 TOLD = (accounts.COLLECTION, clinics.COLLECTION, grants.COLLECTION, sessions.COLLECTION)
+
+SEALINGS = (
+    *audit.SEALINGS,
+    *emergency.SEALINGS,
+    *invited.SEALINGS,
+    *mail.SEALINGS,
+    *merges.SEALINGS,
+    *patients.SEALINGS,
+    *embedded_challenges.SEALINGS,
+    *embedded_credentials.SEALINGS,
+    *outbox_notifier.SEALINGS,
+    *repeats.SEALINGS,
+    *sessions.SEALINGS,
+    *users.SEALINGS,
+    *visits.SEALINGS,
+)
 
 
 class CannotStart(Exception):

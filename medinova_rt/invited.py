@@ -16,7 +16,7 @@ from medinova_rt.access import Thing
 from medinova_rt.changes import Held
 from medinova_rt.grants import FOREVER, Kind, Scope, StaffRole, Standing
 from medinova_rt.ids import ClinicId, InvitationId, PatientId, SessionId, UserId
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import MAX_PAGE, Delete, Find, Insert, Store, Stored, encode_instant
 from medinova_rt.principals import Person
 from medinova_rt.rights import Action
@@ -63,6 +63,9 @@ class Invitation(Struct, frozen=True, kw_only=True):
     @property
     def patient(self) -> PatientId | None:
         return self.relation.patient if self.relation else None
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Invitation, basis=Basis.CONTACT),)  # who has no user yet
 
 
 def read(stored: Stored) -> Invitation:

@@ -18,6 +18,7 @@ from medinova_rt.ids import ClinicId, JobId, SeatId, VisitId
 Sentence = Literal[
     "a fault in the media plane",
     "a fault with a peer's DTLS",
+    "a data key cannot be unwrapped",
     "a group of transacts failed",
     "a job cannot be read",
     "a job could not be put away",
@@ -41,6 +42,7 @@ Sentence = Literal[
     "stopped",
     "stopping",
     "the graceful stop took too long and was cut short",
+    "the key store does not answer",
     "the native engine has failed",
     "the store does not answer",
 ]

@@ -21,7 +21,7 @@ from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.ids import ClinicId, MailId, new_id
 from medinova_rt.jobs import MAX_ATTEMPTS, Job
 from medinova_rt.logs import Log
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import (
     MAX_TRANSACT_WRITES,
     Delete,
@@ -91,6 +91,9 @@ class Draft(Struct, frozen=True, kw_only=True):
     to: Private[str]
     parameters: Private[dict[str, str]]  # among them codes and links that sign somebody in
     created_at: Open[datetime]
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Draft, basis=Basis.CONTACT),)
 
 
 def letter(

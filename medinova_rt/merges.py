@@ -32,7 +32,7 @@ from medinova_rt.patients import (
     must_be_active,
     terms,
 )
-from medinova_rt.phi import Open
+from medinova_rt.phi import Open, Sealing
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
 from medinova_rt.principals import Principal
 from medinova_rt.relations import MAX_RELATIONS, not_ended
@@ -58,6 +58,9 @@ class Merge(Struct, frozen=True, kw_only=True):
     relations: Open[list[GrantId]]
     merged_at: Open[datetime]
     undone_at: Open[datetime | None] = None
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Merge, subject="other"),)  # whose identifiers they are
 
 
 class Merges:

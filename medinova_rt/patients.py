@@ -34,15 +34,15 @@ from medinova_rt.ids import ClinicId, PatientId, UserId, new_id
 from medinova_rt.likeness import Traits
 from medinova_rt.lookups import Kind, Lookups, Term
 from medinova_rt.names import fit_name
-from medinova_rt.phi import Open, Private, Searchable
+from medinova_rt.phi import Basis, Open, Private, Sealing, Searchable
 from medinova_rt.phones import normal_phone
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
 from medinova_rt.principals import Principal
 from medinova_rt.rights import Action
 from medinova_rt.spelling import fold, prefixes, words
-from medinova_rt.texts import known_language
+from medinova_rt.texts import LANGUAGES, known_language
 from medinova_rt.users import normal_email
-from medinova_rt.zones import known_zone
+from medinova_rt.zones import DEFAULT_ZONE, known_zone
 
 COLLECTION = "patients"
 SCHEMA = 1
@@ -84,8 +84,8 @@ class Patient(Struct, frozen=True, kw_only=True):
     birth_date: Searchable[date]
     email: Searchable[str | None] = None  # normalised
     phone: Searchable[str | None] = None  # E.164
-    language: Private[str]  # one of texts.LANGUAGES
-    zone: Private[str]  # IANA
+    language: Private[str] = LANGUAGES[0]
+    zone: Private[str] = DEFAULT_ZONE  # IANA
     number: Searchable[str]  # the clinic's own, unique there
     identifiers: Open[list[Identifier]] = []
     treating: Open[list[UserId]] = []
@@ -93,6 +93,13 @@ class Patient(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return f"{self.given} {self.family}"
+
+
+SEALINGS: tuple[Sealing, ...] = (
+    Sealing(
+        COLLECTION, Patient, subject="id", bases=dict.fromkeys(("email", "phone", "language", "zone"), Basis.CONTACT)
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,22 +9,14 @@ repeat is told once the lease is over, and never is it done a second time.
 A record is bound to who asked and for what (its id), and to all that they sent along (its fingerprint). What is not
 final is not kept: the record is dropped and the request may be sent again, unless its act was done.
 
-An answer may hold what is stored nowhere else (a join link, say), so it is sealed under a key derived from the server's
-secret: the database alone does not give it away.
+An answer may hold what is stored nowhere else (a join link, say): the store seals it, and it is gone with the record.
 """
 
-import base64
 import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -33,7 +25,7 @@ from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict, RepeatDiffers, RepeatRunning, RepeatUnanswered, Unavailable
 from medinova_rt.ids import derived_id
 from medinova_rt.logs import Log, code
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import Delete, Find, Insert, Replace, Store, Stored, Write, encode_instant
 from medinova_rt.riders import Rider
 
@@ -46,7 +38,6 @@ LIFE = timedelta(hours=24)
 LEASE = timedelta(seconds=30)  # a request ends within 10 s; the rest is for clocks that differ
 MAX_ANSWER_BYTES = 256 << 10  # of a longer one is kept that it was given
 ATTEMPTS = 3
-NONCE = 12  # bytes
 BATCH = 100
 
 log = Log(__name__)
@@ -73,7 +64,10 @@ class Record(Struct, frozen=True, kw_only=True):
     state: Open[State] = State.RUNNING
     until: Open[datetime]  # the end of the lease
     expires_at: Open[datetime]
-    sealed: Private[str | None] = None  # the answer
+    answer: Private[Answer | None] = None
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Record, basis=Basis.SECURITY),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +87,8 @@ def ask(who: tuple[str, ...], what: tuple[str, ...], key: str, sent: tuple[bytes
 
 
 class Repeats:
-    def __init__(self, store: Store, secret: bytes, old_secret: bytes | None = None) -> None:
-        """`secret`: the server's; `old_secret` still opens what was kept before it was changed."""
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._keys = [_key(each) for each in (secret, old_secret) if each]
 
     async def look(self, ask: Ask, now: datetime) -> Answer | None:
         """Return the answer kept, None where the request may be carried out.
@@ -126,8 +118,7 @@ class Repeats:
         """Give this answer from now on; what cannot be kept leaves the request done and unanswered."""
         done = documents.decode(Record, rider.write.document, SCHEMA, {})
         fits = len(answer.body) <= MAX_ANSWER_BYTES
-        sealed = self._seal(answer, rider.write.id)
-        kept = replace(done, state=State.ANSWERED, sealed=sealed) if fits else done
+        kept = replace(done, state=State.ANSWERED, answer=answer) if fits else done
         await self._put(Replace(COLLECTION, rider.write.id, documents.encode(kept), rider.token))
 
     async def release(self, rider: Rider) -> None:
@@ -155,30 +146,11 @@ class Repeats:
             return None
         if record.fingerprint != ask.fingerprint:
             raise RepeatDiffers("this key came before with another request")
-        if record.state is State.ANSWERED and (answer := self._opened(record.sealed or "", ask.id)):
-            return answer
+        if record.answer:
+            return record.answer
         if record.state is not State.ANSWERED and now < record.until:
             raise RepeatRunning("the same request is still running; ask again")
         raise RepeatUnanswered("this was done before, and its answer was lost; read what there is now")
-
-    def _seal(self, answer: Answer, id: str) -> str:
-        nonce = secrets.token_bytes(NONCE)
-        sealed = self._keys[0].encrypt(nonce, msgspec.json.encode(answer), id.encode())
-        return base64.b64encode(nonce + sealed).decode()
-
-    def _opened(self, sealed: str, id: str) -> Answer | None:
-        """None where neither secret is the one that it was sealed under."""
-        data = base64.b64decode(sealed)
-        for key in self._keys:
-            try:
-                return msgspec.json.decode(key.decrypt(data[:NONCE], data[NONCE:], id.encode()), type=Answer)
-            except InvalidTag:
-                continue
-        return None
-
-
-def _key(secret: bytes) -> AESGCM:
-    return AESGCM(HKDF(SHA256(), length=32, salt=None, info=b"medinova kept answers").derive(secret))
 
 
 def _read(stored: Stored) -> Record:

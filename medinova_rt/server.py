@@ -101,7 +101,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.SETTINGS] = settings
     app[call.SERVICE_KEY] = settings.service_key.reveal() or key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
-    app[CABINET], app[call.STORE], app[call.REPEATS] = cabinet, store, Repeats(store, secret, old_secret)
+    app[CABINET], app[call.STORE], app[call.REPEATS] = cabinet, store, Repeats(store)
     app[call.CLINICS] = Clinics(store)
     app[call.SESSIONS] = Sessions(store)
     app[call.SIGNED_IN] = SignedIn(store)

@@ -33,7 +33,7 @@ from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict, NotAuthenticated
 from medinova_rt.grants import Standing
 from medinova_rt.ids import ClinicId, SessionId, UserId, new_id
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import MAX_TRANSACT_WRITES, Delete, Find, Insert, Replace, Store, Stored, Write, encode_instant
 from medinova_rt.principals import Half, Person
 from medinova_rt.rights import Action
@@ -100,6 +100,9 @@ class Session(Struct, frozen=True, kw_only=True):
     def has(self, digest: str) -> bool:
         """Whether it is the digest of the secret that the session has now."""
         return hmac.compare_digest(self.digest, digest)
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Session, subject="user", basis=Basis.SECURITY),)
 
 
 def read(stored: Stored) -> Session:

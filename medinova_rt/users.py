@@ -18,7 +18,7 @@ from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.ids import ClinicId, UserId, derived_id, new_id
 from medinova_rt.names import fit_name
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
 from medinova_rt.texts import known_language
 from medinova_rt.zones import DEFAULT_ZONE, known_zone
@@ -47,6 +47,9 @@ class User(Struct, frozen=True, kw_only=True):
     zone: Open[str] = DEFAULT_ZONE  # IANA
     disabled: Open[bool] = False  # may not sign in, at no clinic
     created_at: Open[datetime]
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, User, subject="id", basis=Basis.ACCOUNT),)
 
 
 class Taken(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, LimitReached, NotFound, WrongState
 from medinova_rt.ids import ClinicId, LinkId, SeatId, VisitId, new_id
 from medinova_rt.names import fit_name
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Open, Private, Sealing
 from medinova_rt.ports import Find, Insert, Store, Stored, Write
 from medinova_rt.principals import Principal, Role, SeatHolder, Service, System
 from medinova_rt.rights import Action
@@ -93,6 +93,10 @@ class Visit(Struct, frozen=True, kw_only=True):
             if seat.id == id:
                 return seat
         raise NotFound("there is no such seat in this visit")
+
+
+# the clinic's, since a visit belongs to everybody in it
+SEALINGS: tuple[Sealing, ...] = (Sealing(VISITS, Visit), *chat.SEALINGS)
 
 
 def step(visit: Visit, event: Event, now: datetime) -> Visit:

@@ -14,7 +14,7 @@ from medinova_rt.changes import Held
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict
 from medinova_rt.ids import ClinicId, SessionId, UserId, derived_id
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import MAX_TRANSACT_WRITES, Delete, Find, Insert, Store, Stored, Write, encode_instant
 
 COLLECTION = "challenges"
@@ -47,6 +47,10 @@ class Challenge(Struct, frozen=True, kw_only=True):
     @property
     def made_at(self) -> datetime:
         return self.expires_at - LIFE[self.kind]
+
+
+# under one key for all, so that it takes as long for an address that nobody has
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Challenge, basis=Basis.SECURITY),)
 
 
 def read(stored: Stored) -> Challenge:

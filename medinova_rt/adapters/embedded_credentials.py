@@ -12,7 +12,7 @@ from medinova_rt import changes, documents
 from medinova_rt.changes import Held
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.ids import ClinicId, UserId, derived_id
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import Factor, Factors, Insert, Store, Stored, Write
 
 COLLECTION = "credentials"
@@ -72,6 +72,9 @@ class Credentials(Struct, frozen=True, kw_only=True):
         if app is self.app and len(keys) == len(self.keys):
             return None
         return replace(self, app=app, keys=keys, recovery=self.recovery if app or keys else [])
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Credentials, subject="user", basis=Basis.ACCOUNT),)
 
 
 def read(stored: Stored) -> Credentials:

@@ -13,7 +13,7 @@ from medinova_rt import documents
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict
 from medinova_rt.ids import ClinicId, MailId
-from medinova_rt.phi import Open, Private
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import MAX_PAGE, MAX_TRANSACT_WRITES, Delete, Find, Insert, Letter, Store
 
 COLLECTION = "outbox"
@@ -33,6 +33,9 @@ class Kept(Struct, frozen=True, kw_only=True):
     to: Private[str]
     subject: Private[str]
     text: Private[str]
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Kept, basis=Basis.CONTACT),)
 
 
 class OutboxNotifier:

@@ -190,7 +190,7 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.SERVICE_KEY] = KEY
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
     app[call.STORE] = store
-    app[call.REPEATS] = Repeats(store, b"s" * 32)
+    app[call.REPEATS] = Repeats(store)
     app[call.CLINICS] = Clinics(store)
     app[call.VISITS] = held
     app[call.SESSIONS], app[call.SIGNED_IN] = Sessions(store), SignedIn(store)

@@ -154,7 +154,7 @@ class Mortal:
     """Stops for good at its `at`-th transact, before or after it: what a kill is to whoever starts again."""
 
     def __init__(self, door: Door, at: int, *, after: bool) -> None:
-        self.inner = door.app[call.STORE]._store  # type: ignore[attr-defined]
+        self.inner = door.app[call.STORE]._below  # type: ignore[attr-defined]
         self.at, self.after = at, after
         self.dead, self.revived = asyncio.Event(), asyncio.Event()
         self.do = self.inner.transact

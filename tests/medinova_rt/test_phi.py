@@ -64,7 +64,7 @@ def test_these_are_private() -> None:
         "Draft.to",
         "Draft.parameters",
         "Answer.body",
-        "Record.sealed",
+        "Record.answer",
     }
 
 
