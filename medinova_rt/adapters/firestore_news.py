@@ -29,7 +29,7 @@ SLACK = timedelta(seconds=60)  # a change bears the time at which its commit beg
 RENEW_S = 600.0  # then a stream is begun anew, so that what it has shown since its start stays small
 LONGEST_PAUSE_S = 5.0
 
-COUNTS = ("told", "lost", "streams")
+COUNTS = ("told", "lost", "streams", "complete")
 
 log = Log(__name__)
 
@@ -51,7 +51,6 @@ class News:
         self._lost = lost
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
         self._task: asyncio.Task[None] | None = None
-        self._first = asyncio.Event()
 
     def open(self, client: FirestoreAsyncClient, metadata: Sequence[tuple[str, str]], now: datetime) -> None:
         """`now`, by Firestore's clock: what was written until then, nobody is told."""
@@ -67,10 +66,6 @@ class News:
 
     def counters(self) -> Mapping[str, int]:
         return self._counts
-
-    async def ready(self) -> None:
-        """Return once the first stream is complete."""
-        await self._first.wait()
 
     async def _follow(self) -> None:
         failures = 0
@@ -120,7 +115,7 @@ class News:
                 raise RuntimeError("a collection is no longer listened to")
             if change.target_change_type == change.NO_CHANGE and not change.target_ids:
                 self._complete = change.read_time.ToDatetime(UTC)  # of all collections together
-                self._first.set()
+                self._counts["complete"] += 1
 
     def _tell(self, document: Any) -> None:
         if document.update_time.ToDatetime(UTC) <= self._complete:

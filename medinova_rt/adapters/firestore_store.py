@@ -13,7 +13,8 @@ import itertools
 import os
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
@@ -35,7 +36,8 @@ from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.logs import Log, code
 from medinova_rt.ports import Delete, Find, Insert, Page, Stored, Token, Write
 
-MAX_PENDING = 1024  # calls under way; more are refused
+MAX_PENDING = 1024  # calls that wait or are under way; more are refused
+MAX_UNDER_WAY = 100  # as many streams as a connection has; the deadline of who waits has not begun
 MARK_LIFE = timedelta(days=1)  # of what says that a document was deleted; a TTL policy takes it away
 PROBE = ("clinics", "probe")  # a document that need not be there: whether the database answers
 
@@ -105,6 +107,7 @@ class FirestoreStore:
         self._news: News | None = None
         self._told = tuple(told)
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+        self._turns = asyncio.Semaphore(MAX_UNDER_WAY)
         self._pending = 0
         self._closing = True  # until open
         self._channel: grpc.aio.Channel | None = None
@@ -210,19 +213,14 @@ class FirestoreStore:
         return rows
 
     async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
-        self._admit()
         self._counts["reads"] += 1
-        try:
+        async with self._turn():
             for attempt in itertools.count():
                 try:
                     return await read()
                 except PASSING as error:
                     await self._rest(attempt, error)
-            raise AssertionError
-        except exceptions.GoogleAPICallError as error:
-            raise self._failed(error) from None
-        finally:
-            self._pending -= 1
+        raise AssertionError
 
     # --- writing ---
 
@@ -242,8 +240,7 @@ class FirestoreStore:
 
     async def _commit(self, writes: Sequence[FirestoreWrite], nonce: str) -> Any:
         """Return the time that all of it was written at."""
-        self._admit()
-        try:
+        async with self._turn():
             for attempt in itertools.count():
                 try:
                     return await self._commit_once(writes)
@@ -253,11 +250,7 @@ class FirestoreStore:
                     return await self._recognised(writes, nonce, error)
                 except PASSING as error:
                     await self._rest(attempt, error)
-            raise AssertionError
-        except exceptions.GoogleAPICallError as error:
-            raise self._failed(error) from None
-        finally:
-            self._pending -= 1
+        raise AssertionError
 
     async def _commit_once(self, writes: Sequence[FirestoreWrite]) -> Any:
         response = await self._client.commit(
@@ -280,11 +273,21 @@ class FirestoreStore:
 
     # --- trouble ---
 
-    def _admit(self) -> None:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         if self._closing or self._pending >= MAX_PENDING:
             self._counts["refused"] += 1
             raise Unavailable("the store is closed" if self._closing else "the store has too much to do")
         self._pending += 1
+        try:
+            async with self._turns:
+                if self._closing:
+                    raise Unavailable("the store is closed")
+                yield
+        except exceptions.GoogleAPICallError as error:
+            raise self._failed(error) from None
+        finally:
+            self._pending -= 1
 
     async def _rest(self, attempt: int, error: exceptions.GoogleAPICallError) -> None:
         """Between two attempts; raises the error where that was the last."""
