@@ -4,6 +4,7 @@ A system proves that it is itself by a signature (`assertions`), so nothing that
 given by value: an address to fetch them from would be an address that others choose and this server visits.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from medinova_rt import audit, changes, documents
+from medinova_rt import audit, changes, documents, turns
 from medinova_rt.access import Thing
 from medinova_rt.changes import Held
 from medinova_rt.errors import BadInput, Changed, Conflict, LimitReached, NotFound
@@ -152,16 +153,20 @@ class Accounts:
         scopes: Sequence[ServiceScope],
         now: datetime,
     ) -> Held[Account]:
-        """Raises BadInput, LimitReached."""
+        """Raises BadInput, LimitReached, Conflict."""
         check_keys(keys)
-        if len(await self.of_clinic(clinic)) >= MAX_ACCOUNTS:
-            raise LimitReached(f"A clinic has at most {MAX_ACCOUNTS} service accounts.")
         id_ = AccountId(new_id("acc", now))
         made = Account(id=id_, clinic=clinic, name=name, keys=keys, scopes=sorted(set(scopes)), created_at=now)
-        token, *_ = await self._store.transact(
-            [Insert(COLLECTION, id_, documents.encode(made)), _record(actor, made, now)]
-        )
-        return Held(made, 1, token)
+        for _ in range(changes.ATTEMPTS):
+            turn = await turns.turn(self._store, clinic, turns.place(COLLECTION, clinic))
+            if len(await self.of_clinic(clinic)) >= MAX_ACCOUNTS:
+                raise LimitReached(f"A clinic has at most {MAX_ACCOUNTS} service accounts.")
+            with contextlib.suppress(Conflict):
+                token, *_ = await self._store.transact(
+                    [Insert(COLLECTION, id_, documents.encode(made)), _record(actor, made, now), turn]
+                )
+                return Held(made, 1, token)
+        raise Conflict("others are changing this; try again")
 
     async def change(
         self, actor: audit.Actor, id: AccountId, change: Change, now: datetime, expected: int | None

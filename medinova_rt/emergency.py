@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from medinova_rt import audit, changes, clinics, documents, grants, mail, users
+from medinova_rt import audit, changes, clinics, documents, grants, mail, turns, users
 from medinova_rt.access import Thing
 from medinova_rt.changes import Held
-from medinova_rt.clinics import Clinic
+from medinova_rt.clinics import PLATFORM, Clinic
 from medinova_rt.errors import Changed, Conflict, LimitReached, NotFound, WrongState
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, EmergencyId, GrantId, PatientId, UserId, derived_id, new_id
@@ -143,13 +143,14 @@ class Emergencies:
             starts_at=now,
             ends_at=taken.ends_at,
         )
+        turn = await turns.turn(self._store, PLATFORM, turns.place(COLLECTION, taken.user))
         others = [each for each in await grants.of_user(self._store, taken.user, now) if each.kind is Kind.EMERGENCY]
         if sum(each.id != grant.id for each in others) >= MAX_AT_ONCE:
             raise LimitReached(f"nobody has emergency access to more than {MAX_AT_ONCE} patients at once")
         right = await self._right(taken)
         if right is None:
-            return [Insert(grants.COLLECTION, grant.id, documents.encode(grant))]
-        writes: list[Write] = [right.replacing(grants.COLLECTION, grant.id, grant)]
+            return [Insert(grants.COLLECTION, grant.id, documents.encode(grant)), turn]
+        writes: list[Write] = [right.replacing(grants.COLLECTION, grant.id, grant), turn]
         before = await self.held(right.value.emergency) if right.value.emergency else None
         if before is not None and now < before.value.ends_at:
             writes.append(before.replacing(COLLECTION, before.value.id, replace(before.value, ends_at=now)))

@@ -15,10 +15,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from medinova_rt import documents
+from medinova_rt import documents, turns
 from medinova_rt.ids import ClinicId, PatientId, derived_id
 from medinova_rt.phi import Open
-from medinova_rt.ports import Delete, Find, Insert, Replace, Store, Stored, Write
+from medinova_rt.ports import Delete, Find, Insert, Store, Stored, Write
 
 COLLECTION = "lookups"
 SCHEMA = 1
@@ -47,17 +47,6 @@ class Lookup(Struct, frozen=True, kw_only=True):
     schema: Open[int] = SCHEMA
     key: Open[str]
     patient: Open[PatientId]
-
-
-class _Turn(Struct, frozen=True, kw_only=True):
-    """Held by whoever is making a patient of that key: the next one must look again."""
-
-    clinic: Open[ClinicId]
-    schema: Open[int] = SCHEMA
-    count: Open[int]
-
-
-TURNS = "lookup-turns"
 
 
 class Lookups:
@@ -99,12 +88,7 @@ class Lookups:
 
     async def turn(self, clinic: ClinicId, term: Term) -> Write:
         """Return a write that only one of those who read at the same time can carry out; read it before looking."""
-        place = derived_id("lku", self.index_key(clinic, *term))
-        stored = await self._store.get(TURNS, place)
-        if stored is None:
-            return Insert(TURNS, place, documents.encode(_Turn(clinic=clinic, count=1)))
-        count = documents.decode(_Turn, stored.document, SCHEMA, {}).count + 1
-        return Replace(TURNS, place, documents.encode(_Turn(clinic=clinic, count=count)), stored.token)
+        return await turns.turn(self._store, clinic, derived_id("lku", self.index_key(clinic, *term)))
 
     async def common(
         self, clinic: ClinicId, terms: Iterable[Term], place: str, limit: int

@@ -3,7 +3,7 @@
 A relation is a grant (`grants.Grant`) under an id derived from user and patient; once ended it may be given again.
 To give one also writes the patient's document, unchanged but with a new version. So those who give relations to one
 patient at the same instant take turns, and the bounds hold: one for each user, one `self` for each patient,
-`MAX_RELATIONS` in all; and none is given to a record that is being merged.
+`MAX_RELATIONS` in all; and none is given to a record that is being merged. Those of one user at one clinic take turns, too.
 
 A child's parents and guardians stop when the child comes of age by the clinic's rule. `until` keeps the end that was
 asked for, so that a corrected birth date brings the right end back, but never what somebody has ended.
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from medinova_rt import access, audit, changes, documents, grants, jobs, patients
+from medinova_rt import access, audit, changes, documents, grants, jobs, patients, turns
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.clinics import ADULTHOOD_JOB, Clinic, Clinics
 from medinova_rt.errors import BadInput, Conflict, Forbidden, LimitReached, NotFound, WrongState
@@ -33,7 +33,8 @@ FINDS: tuple[Find, ...] = (NOT_ENDED,)
 
 OF_CHILDREN = frozenset({Kind.PARENT, Kind.GUARDIAN})
 MAX_RELATIONS = 20  # of a patient, not ended
-MAX_PATIENTS = 100  # of a user, other grants of theirs included
+MAX_PATIENTS = 50  # of a user at one clinic: none takes the room that others need
+MAX_CLINICS = 7  # where a user acts for somebody; what is beyond `grants.MAX_GRANTS` would not be seen
 CHUNK = 50  # grants looked at by one job
 
 
@@ -156,12 +157,13 @@ class Relations:
             raise NotFound("there is no such patient")
         patients.must_be_active(held.value)
         made = _made(held.value, await self._clinics.get(held.value.clinic), user, kind, scope, now, starts_at, ends_at)
+        turn = await turns.turn(self._store, made.clinic, turns.place(grants.COLLECTION, user, made.clinic))
         await self._check_bounds(made, now)
         before = await self._store.get(grants.COLLECTION, made.id)
         giving: Write = Insert(grants.COLLECTION, made.id, documents.encode(made))
         if before is not None:
             giving = Replace(grants.COLLECTION, made.id, documents.encode(made), before.token)
-        return made, [giving, held.replacing(patients.COLLECTION, id, held.value)]
+        return made, [giving, held.replacing(patients.COLLECTION, id, held.value), turn]
 
     async def _check_bounds(self, made: Grant, now: datetime) -> None:
         assert made.patient is not None
@@ -172,8 +174,11 @@ class Relations:
             raise WrongState("the patient has a login already; end that relation first")
         if len(present) >= MAX_RELATIONS:
             raise LimitReached(f"a patient has at most {MAX_RELATIONS} relations")
-        if len(await grants.of_user(self._store, made.user, now)) >= MAX_PATIENTS:
-            raise LimitReached(f"a user acts for at most {MAX_PATIENTS}")
+        theirs = [each for each in await grants.of_user(self._store, made.user, now) if each.kind in RELATIONS]
+        if sum(each.clinic == made.clinic for each in theirs) >= MAX_PATIENTS:
+            raise LimitReached(f"a user acts for at most {MAX_PATIENTS} patients of a clinic")
+        if len({each.clinic for each in theirs} | {made.clinic}) > MAX_CLINICS:
+            raise LimitReached(f"a user acts for patients of at most {MAX_CLINICS} clinics")
 
     async def of_patient(self, principal: Principal, patient: Patient, now: datetime) -> list[Grant]:
         """Those that have not ended, for somebody to see, which leaves word of it first."""

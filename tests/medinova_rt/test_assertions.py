@@ -216,6 +216,19 @@ async def test_a_clinic_has_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
         await account(store)
 
 
+@pytest.mark.parametrize("kind", ["local", "sqlite"])
+async def test_a_clinic_has_so_many_also_when_several_are_made_at_once(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "MAX_ACCOUNTS", 2)
+    store = MemoryStore(FINDS) if kind == "local" else SqliteStore(tmp_path / "store.db", FINDS)
+    await store.open()
+    made = await asyncio.gather(*(account(store) for _ in range(6)), return_exceptions=True)
+    assert sum(isinstance(each, Held) for each in made) == 2
+    assert len(await Accounts(store).of_clinic(CLINIC)) == 2
+    await store.close()
+
+
 WEAK = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 ODD = rsa.generate_private_key(public_exponent=3, key_size=2048)
 

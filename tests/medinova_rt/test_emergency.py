@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.clinics import Clinic
 from medinova_rt.emergency import LIFE, MAX_AT_ONCE, Emergencies, grant_id
-from medinova_rt.errors import Changed, LimitReached, NotFound, WrongState
+from medinova_rt.errors import Changed, Conflict, LimitReached, NotFound, WrongState
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, EmergencyId, GrantId, PatientId, SessionId, UserId
 from medinova_rt.ports import Insert, Store
@@ -223,6 +224,15 @@ async def test_nobody_holds_more_than_some_at_once(store: Store) -> None:
         await take(store)
     await take(store, about=patient(PatientId("pat-a0")))  # one of those
     await take(store, NOW + LIFE)  # when they are over
+
+
+async def test_the_bound_holds_when_many_are_taken_at_once(store: Store) -> None:
+    for n in range(MAX_AT_ONCE - 2):
+        await take(store, about=patient(PatientId(f"pat-a{n}")))
+    tries = (take(store, about=patient(PatientId(f"pat-b{n}"))) for n in range(6))
+    made = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(each, str) for each in made) == 2
+    assert {type(each) for each in made} <= {str, LimitReached, Conflict}
 
 
 async def test_the_trail_of_the_patient_and_of_the_clinic(store: Store) -> None:

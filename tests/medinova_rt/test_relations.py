@@ -8,15 +8,24 @@ from msgspec.structs import replace
 
 from medinova_rt import changes, documents, grants
 from medinova_rt.clinics import ADULTHOOD_JOB, COLLECTION, Clinic, Clinics
-from medinova_rt.errors import BadInput, Changed, Forbidden, LimitReached, NotFound, WrongState
+from medinova_rt.errors import BadInput, Changed, Conflict, Forbidden, LimitReached, NotFound, WrongState
 from medinova_rt.grants import FOREVER, Grant, Kind, Scope
-from medinova_rt.ids import GrantId, JobId, PatientId, UserId
+from medinova_rt.ids import ClinicId, GrantId, JobId, PatientId, UserId
 from medinova_rt.jobs import Job
 from medinova_rt.patients import Patient
 from medinova_rt.ports import Replace
-from medinova_rt.relations import CHUNK, MAX_PATIENTS, MAX_RELATIONS, comes_of_age, end_of, not_ended, relation_id
+from medinova_rt.relations import (
+    CHUNK,
+    MAX_CLINICS,
+    MAX_PATIENTS,
+    MAX_RELATIONS,
+    comes_of_age,
+    end_of,
+    not_ended,
+    relation_id,
+)
 from medinova_rt.rights import Action
-from tests.medinova_rt.ward import HERE, NOW, Ward, acting, make_store
+from tests.medinova_rt.ward import HERE, NOW, THERE, Ward, acting, make_store
 
 DESK = acting("front-desk")
 HOUR = timedelta(hours=1)
@@ -239,11 +248,44 @@ async def test_relations_are_bounded(ward: Ward, adult: Patient) -> None:
 
 async def test_those_whom_a_user_acts_for_are_bounded(ward: Ward, adult: Patient) -> None:
     user = await ward.user("busy")
-    for n in range(MAX_PATIENTS):
-        other = PatientId(f"pat-{n}")
+    await acts_for_many(ward, user, HERE, MAX_PATIENTS)
+    with pytest.raises(LimitReached):
+        await give(ward, adult, user)
+
+
+async def test_no_clinic_fills_the_room_of_another(ward: Ward, adult: Patient) -> None:
+    user = await ward.user("busy")
+    await acts_for_many(ward, user, THERE, MAX_PATIENTS)
+    await give(ward, adult, user)
+
+
+async def test_the_clinics_where_a_user_acts_are_bounded(ward: Ward, adult: Patient) -> None:
+    user = await ward.user("busy")
+    for n in range(MAX_CLINICS - 1):
+        await acts_for_many(ward, user, ClinicId(f"cli-{n}"), 1)
+    await give(ward, adult, user)
+    await acts_for_many(ward, other := await ward.user("busier"), THERE, 1)
+    for n in range(MAX_CLINICS - 1):
+        await acts_for_many(ward, other, ClinicId(f"cli-{n}"), 1)
+    with pytest.raises(LimitReached):
+        await give(ward, adult, other)
+
+
+async def test_the_bound_of_a_user_holds_when_many_give_at_once(ward: Ward) -> None:
+    user = await ward.user("busy")
+    await acts_for_many(ward, user, HERE, MAX_PATIENTS - 2)
+    several = [await ward.patient() for _ in range(6)]
+    made = await asyncio.gather(*(give(ward, each, user) for each in several), return_exceptions=True)
+    assert sum(isinstance(each, Grant) for each in made) == 2
+    assert {type(each) for each in made} <= {Grant, LimitReached, Conflict}
+
+
+async def acts_for_many(ward: Ward, user: UserId, clinic: ClinicId, count: int) -> None:
+    for n in range(count):
+        other = PatientId(f"pat-{clinic[4:]}-{n}")
         made = Grant(
             id=relation_id(user, other),
-            clinic=HERE,
+            clinic=clinic,
             user=user,
             kind=Kind.CARER,
             patient=other,
@@ -251,8 +293,6 @@ async def test_those_whom_a_user_acts_for_are_bounded(ward: Ward, adult: Patient
             starts_at=NOW,
         )
         await ward.keep(grants.COLLECTION, made)
-    with pytest.raises(LimitReached):
-        await give(ward, adult, user)
 
 
 # --- ending -------------------------------------------------------------------------------------------------------
