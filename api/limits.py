@@ -14,7 +14,7 @@ that is not the caller's is not charged: others could use it up, and would learn
 """
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 from aiohttp import web
 
@@ -69,6 +69,11 @@ class Limits:
         """Count it for the clinic that both belong to; raises TooFast."""
         if thing.clinic is not None and thing.clinic in clinics_of(principal):
             _take(request, self.clinics, thing.clinic)
+
+    def counters(self) -> Mapping[str, int]:
+        """How many, since start, were refused because all that a limit remembers were in use."""
+        counted = (self.addresses, self.failures, self.letters, self.people, self.seats, self.services, self.clinics)
+        return {"turned-away": sum(each.turned_away for each in counted)}
 
     def _of(self, principal: Principal) -> Limit:
         match principal:

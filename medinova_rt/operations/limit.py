@@ -1,12 +1,17 @@
-"""How often somebody may try: a token bucket for each, in bounded memory."""
+"""How often somebody may try: a token bucket for each, in bounded memory.
 
+Whose bucket is full again needs not be remembered, and is dropped when room is needed. Where all are in use, nobody is
+forgotten, since whoever comes from many addresses could so have everybody's counted tries forgotten, their own first:
+who is not known yet is refused until somebody's bucket is full. `turned_away` counts them.
+"""
+
+import heapq
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from medinova_rt.errors import TooFast
 
-MAX_CALLERS = 10_000  # the one unheard for longest is forgotten: it has most likely regained its tokens
+MAX_CALLERS = 50_000  # 10 MB at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,9 @@ class Limit:
         self.burst = burst
         self.every_s = every_s
         self.name = name
-        self._spent_until: OrderedDict[str, float] = OrderedDict()  # when the bucket of the caller is full again
+        self.turned_away = 0
+        self._spent_until: dict[str, float] = {}  # when the bucket of the caller is full again
+        self._queue: list[tuple[float, str]] = []  # a heap: each of them, by an instant before which it is not full
 
     @property
     def window_s(self) -> int:
@@ -34,22 +41,40 @@ class Limit:
 
     def take(self, caller: str, now: float, tries: int = 1) -> None:
         """Count one try, or more; raises TooFast, which does not count."""
-        self._put(caller, self._full_at(caller, now, tries))
+        full_at = self._full_at(caller, now, tries)
+        self._admit(caller, now)
+        self._put(caller, full_at)
 
     def _put(self, caller: str, full_at: float) -> None:
+        if caller not in self._spent_until:
+            heapq.heappush(self._queue, (full_at, caller))
         self._spent_until[caller] = full_at
-        self._spent_until.move_to_end(caller)
-        if len(self._spent_until) > MAX_CALLERS:
-            self._spent_until.popitem(last=False)
+
+    def _admit(self, caller: str, now: float) -> None:
+        """Raise TooFast for somebody new where there is no room."""
+        if caller in self._spent_until or len(self._spent_until) < MAX_CALLERS:
+            return
+        while self._queue and self._queue[0][0] <= now:
+            _, known = self._queue[0]
+            if (full_at := self._spent_until[known]) > now:
+                heapq.heapreplace(self._queue, (full_at, known))
+            else:
+                heapq.heappop(self._queue)
+                del self._spent_until[known]
+        if len(self._spent_until) >= MAX_CALLERS:
+            self.turned_away += 1
+            raise TooFast("Too many others are trying; wait a moment.", max(1.0, self._queue[0][0] - now))
 
     def charge(self, caller: str, now: float) -> None:
-        """Count what was under way when others used the rest up: it is waited for, too, up to another burst."""
+        """Count what was under way when others used the rest up: it is waited for, too, up to another burst. There is
+        room for it, as many as are under way at once."""
         owed_until = max(self._spent_until.get(caller, now), now) + self.every_s
         self._put(caller, min(owed_until, now + 2 * self.burst * self.every_s))
 
     def check(self, caller: str, now: float) -> None:
         """Raise TooFast where a try would be refused; counts nothing, so that only what fails need be counted."""
         self._full_at(caller, now, 1)
+        self._admit(caller, now)
 
     def left(self, caller: str, now: float) -> Left:
         owed_s = max(0.0, self._spent_until.get(caller, now) - now)
