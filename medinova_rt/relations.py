@@ -3,7 +3,8 @@
 A relation is a grant (`grants.Grant`) under an id derived from user and patient; once ended it may be given again.
 To give one also writes the patient's document, unchanged but with a new version. So those who give relations to one
 patient at the same instant take turns, and the bounds hold: one for each user, one `self` for each patient,
-`MAX_RELATIONS` in all; and none is given to a record that is being merged. Those of one user at one clinic take turns, too.
+`MAX_RELATIONS` in all; and none is given to a record that is being merged. Those of one user at one clinic take turns,
+too.
 
 A child's parents and guardians stop when the child comes of age by the clinic's rule. `until` keeps the end that was
 asked for, so that a corrected birth date brings the right end back, but never what somebody has ended.

@@ -153,6 +153,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     counters.include("mail", app[MAIL].counters)
     counters.include("passwords", identity.counters)
     counters.include("sign-in", app[call.SIGN_IN].counters)
+    counters.include("limits", app[LIMITS].counters)
     app.cleanup_ctx.extend([open_store, open_identity, open_mail, run_jobs, open_media, open_signalling])
     return app
 

@@ -2,7 +2,7 @@
 
     turn = await turns.turn(store, clinic, turns.place("accounts", clinic))  # first this,
     if await how_many() >= MAX: raise LimitReached(...)                      # then the counting
-    await store.transact([..., turn])                                       # a Conflict: somebody was faster, count anew
+    await store.transact([..., turn])                                       # a Conflict: count anew
 
 A store reads nothing inside a transact, so a bound over several documents would not hold where two look at the same
 time, and both find room. The turn is a document that both would write: one of them can.

@@ -59,6 +59,7 @@ async def test_no_answer_lets_a_cookie_count(listed: Door) -> None:
         ({"Origin": APP}, True),
         ({"Origin": APP, "Sec-Fetch-Site": "cross-site"}, True),
         ({"Origin": APP, "Cookie": "__Host-session=x"}, False),
+        ({"Origin": APP, "Cookie": "__Host-session=x", "Authorization": ""}, False),
         ({"Origin": f"{APP}.evil.example"}, False),
         ({"Origin": "null"}, False),
         ({"Origin": f"{APP},https://other.example.org"}, False),
