@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from api.call import CLINICS, STORE, USERS, Call, Instant, Reply
 from api.persons import Language, Name, Zone
-from medinova_rt import audit, changes, patients
+from medinova_rt import audit, changes, patients, sessions
 from medinova_rt.clinics import PLATFORM, Clinic
 from medinova_rt.errors import NotFound
 from medinova_rt.grants import FOREVER, RELATIONS, Grant, Kind, Scope, StaffRole
@@ -48,7 +48,8 @@ class EmergencyAccess(Struct, frozen=True):
 
 
 class Me(Struct, frozen=True):
-    """Whoever is signed in; `strong`: a second factor was shown in this session."""
+    """Whoever is signed in; `strong`: a second factor was shown in this session, which ends after
+    `idle_s` seconds without use."""
 
     id: UserId
     email: str
@@ -56,6 +57,7 @@ class Me(Struct, frozen=True):
     language: str
     zone: str
     strong: bool
+    idle_s: int
     operator: bool
     memberships: list[Membership]
     acts_for: list[ActsFor]
@@ -98,6 +100,7 @@ async def _view(call: Call[Any], user: User) -> Me:
         language=user.language,
         zone=user.zone,
         strong=person.strong,
+        idle_s=int(sessions.limits_of(standing).idle.total_seconds()),
         operator=standing.operator is not None and person.counts(PLATFORM),
         memberships=[
             Membership(clinic, known[clinic].name, grant.roles, not person.counts(clinic))

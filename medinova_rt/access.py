@@ -25,7 +25,7 @@ from medinova_rt.grants import Grant, Kind
 from medinova_rt.ids import ClinicId, PatientId, SeatId, UserId, VisitId
 from medinova_rt.ports import Insert, Store
 from medinova_rt.principals import Half, Person, Principal, SeatHolder, Service, Stranger, System
-from medinova_rt.rights import FRESH, RELATION_SCOPES, SEEN_BY, SERVICE_SCOPES, TABLE, Action, Relation
+from medinova_rt.rights import FRESH, KEY_ONLY, RELATION_SCOPES, SEEN_BY, SERVICE_SCOPES, TABLE, Action, Relation
 
 PROOF_LIFE = timedelta(minutes=10)  # how long a proof of identity counts as fresh
 
@@ -102,7 +102,7 @@ def ground(principal: Principal, action: Action, thing: Thing) -> Claim | None:
 def _covers(principal: Principal, action: Action, claim: Claim) -> bool:
     _, relation, grant = claim
     if isinstance(principal, Service):
-        if action is Action.METRICS_READ:  # of all clinics: for the server's own key, no clinic's account
+        if action in KEY_ONLY:
             return principal.account is None
         needed = SERVICE_SCOPES.get(action)
         return needed is None or not needed.isdisjoint(principal.scopes)

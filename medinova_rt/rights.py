@@ -203,6 +203,8 @@ SEEN_BY: Mapping[str, Action] = {  # the action that means: may know that there 
     "factor": Action.FACTOR_LIST,
 }
 
+KEY_ONLY = frozenset({Action.METRICS_READ})  # of systems, for the server's own key: it shows what all clinics do
+
 FRESH = frozenset(
     {
         Action.PASSWORD_CHANGE,

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from api import call, forwarded, malformed, routes
+from api import call, forwarded, limits, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
@@ -153,7 +153,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     counters.include("mail", app[MAIL].counters)
     counters.include("passwords", identity.counters)
     counters.include("sign-in", app[call.SIGN_IN].counters)
-    counters.include("limits", app[LIMITS].counters)
+    counters.include("limits", app[limits.LIMITS].counters)
     app.cleanup_ctx.extend([open_store, open_identity, open_mail, run_jobs, open_media, open_signalling])
     return app
 

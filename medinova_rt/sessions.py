@@ -70,6 +70,11 @@ STAFF = Limits(timedelta(minutes=15), timedelta(hours=12))
 OTHERS = Limits(timedelta(minutes=30), timedelta(hours=24))
 
 
+def limits_of(standing: Standing) -> Limits:
+    """Those of a full session."""
+    return STAFF if standing.members or standing.operator else OTHERS
+
+
 class Session(Struct, frozen=True, kw_only=True):
     id: Open[SessionId]
     clinic: Open[ClinicId] = PLATFORM
@@ -89,13 +94,8 @@ class Session(Struct, frozen=True, kw_only=True):
 
     def ends_at(self, standing: Standing) -> datetime:
         """By the limits of whoever the user is now."""
-        limits = self._limits(standing)
+        limits = HALF if self.stage is Stage.HALF else limits_of(standing)
         return min(self.last_seen_at + limits.idle, self.created_at + limits.absolute, self.expires_at)
-
-    def _limits(self, standing: Standing) -> Limits:
-        if self.stage is Stage.HALF:
-            return HALF
-        return STAFF if standing.members or standing.operator else OTHERS
 
     def has(self, digest: str) -> bool:
         """Whether it is the digest of the secret that the session has now."""

@@ -27,8 +27,9 @@ def transitions(start: S, table: Mapping[tuple[S, E], S]) -> str:
     return "```mermaid\nstateDiagram-v2\n" + "".join(f"    {line}\n" for line in lines) + "```\n"
 
 
+SYSTEMS, KEY = "the clinic's own systems", "the server's own key"
 GRANTED = {
-    "the clinic's own systems": rights.SERVICE,
+    SYSTEMS: rights.SERVICE,
     "the server itself": rights.SYSTEM,
     "everybody in the visit": rights.IN_VISIT,
     "a clinician of the same visit": rights.LEADING,
@@ -64,6 +65,8 @@ def permissions() -> str:
         else:
             said = _said(grants)
             assert grants == frozenset().union(*(GRANTED[words] for words in said)), f"{action} is granted in pieces"
+        if action in rights.KEY_ONLY:
+            said = [KEY if words == SYSTEMS else words for words in said]
         rows.append(f"| `{action}` | {'; '.join(said)} |")
     return "\n".join(rows) + "\n"
 

@@ -46,8 +46,6 @@ const PAGES = {
   '/outbox': () => import('./pages/outbox.js'),
 };
 
-const STAFF_IDLE_MS = 15 * 60_000;
-const OTHERS_IDLE_MS = 30 * 60_000;
 const CLINIC = 'clinic';
 
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));
@@ -86,12 +84,11 @@ function watch() {
   idle?.stop();
   idle = null;
   if (!me) return;
-  const idle_ms = me.memberships.length || me.operator ? STAFF_IDLE_MS : OTHERS_IDLE_MS;
   const tabs = new BroadcastChannel('session');
   /** @type {HTMLDialogElement | null} */ let warning = null;
   const relieve = () => warning?.close();
   idle = new Idle(
-    idle_ms,
+    me.idle_s * 1000,
     {
       warn: (seconds) => void (warning = warn(seconds)),
       relieve,

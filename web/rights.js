@@ -26,6 +26,7 @@
  * @property {string} language
  * @property {string} zone
  * @property {boolean} strong
+ * @property {number} idle_s  until the session ends where nobody uses it
  * @property {boolean} operator
  * @property {Membership[]} memberships
  * @property {ActsFor[]} acts_for

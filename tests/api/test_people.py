@@ -53,6 +53,7 @@ async def token(door: Door) -> str:
 async def test_me(ana: Browser) -> None:
     read = await ana.ask("GET", "/v1/me")
     assert (read.json["email"], read.json["operator"], read.json["strong"]) == ("ana@demo.example", False, True)
+    assert read.json["idle_s"] == 15 * 60
     assert read.json["memberships"] == [
         {"clinic": DEMO.id, "name": DEMO.name, "roles": ["administrator"], "second_factor_needed": False}
     ]
