@@ -9,23 +9,24 @@ from msgspec import Meta, Struct
 
 from api import caller
 from api.call import FACTORS, SETTINGS, SIGN_IN, Call, Instant, Reply
-from api.sign_in import Code, Credential, FactorCode, Secret, browser_of, options
+from api.sign_in import Code, Credential, FactorCode, IdTokenText, Secret, browser_of, options
 from medinova_rt.errors import BadInput
 from medinova_rt.factors import Changed
 from medinova_rt.ids import UserId
-from medinova_rt.ports import Claim, EmailCode, Factor, Passkey, Password, Totp
+from medinova_rt.ports import Claim, EmailCode, Factor, IdToken, Passkey, Password, Totp
 from medinova_rt.principals import Person
 
 MAX_NAME = 60
 
 
 class Proof(Struct, frozen=True, forbid_unknown_fields=True):
-    """One of these. `code` is one that `POST /v1/sign-in/code` has mailed."""
+    """One of these. `code` is one that `POST /v1/sign-in/code` has mailed, `id_token` one of Firebase."""
 
     password: Secret | None = None
     totp: Code | None = None
     credential: Credential | None = None
     code: Code | None = None
+    id_token: IdTokenText | None = None
 
 
 class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,12 +57,13 @@ class NewPasskeyView(Struct, frozen=True):
 
 
 class FactorsView(Struct, frozen=True):
-    """What there is; of the recovery codes, how many are left."""
+    """What there is; of the recovery codes, how many are left. `elsewhere`: an identity provider keeps all of it."""
 
     password: bool
     totp: bool
     passkeys: list[PasskeyView]
     recovery_codes: int
+    elsewhere: bool
 
 
 class TotpView(Struct, frozen=True):
@@ -103,7 +105,7 @@ async def read(call: Call[None]) -> Reply:
     have = await call.app[FACTORS].of(_person(call).user)
     keys = [_passkey(each) for each in have.second if each.kind == "passkey"]
     has_app = any(each.kind == "totp" for each in have.second)
-    return Reply(FactorsView(have.password, has_app, keys, have.recovery_codes))
+    return Reply(FactorsView(have.password, has_app, keys, have.recovery_codes, have.elsewhere))
 
 
 async def set_password(call: Call[PasswordChange]) -> web.Response:
@@ -172,17 +174,21 @@ def _qr(text: str) -> str:
 
 
 async def _claim(call: Call[Proof], person: Person) -> Claim:
+    shown = [name for name in Proof.__struct_fields__ if getattr(call.body, name) is not None]
     match call.body:
-        case Proof(password=str(password), totp=None, credential=None, code=None):
+        case _ if len(shown) != 1:
+            raise BadInput("Send one proof: password, totp, credential, code or id_token.")
+        case Proof(password=str(password)):
             return Password(password)
-        case Proof(password=None, totp=str(code), credential=None, code=None):
+        case Proof(totp=str(code)):
             return Totp(code)
-        case Proof(password=None, totp=None, credential=dict(credential), code=None):
+        case Proof(credential=dict(credential)):
             return Passkey(credential)
-        case Proof(password=None, totp=None, credential=None, code=str(code)):
-            return EmailCode(await call.app[SIGN_IN].email_of(UserId(person.user)), code)
+        case Proof(id_token=str(token)):
+            return IdToken(token)
         case _:
-            raise BadInput("Send one proof: password, totp, credential or code.")
+            assert call.body.code is not None
+            return EmailCode(await call.app[SIGN_IN].email_of(UserId(person.user)), call.body.code)
 
 
 def _shown_once(call: Call[Any], changed: Changed) -> web.Response:

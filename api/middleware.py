@@ -109,9 +109,10 @@ def harden(app: web.Application, settings: Settings) -> None:
 def security_headers(settings: Settings) -> dict[str, str]:
     host = urlsplit(settings.public_url).netloc
     sockets = f"{'wss' if settings.is_https else 'ws'}://{host}"  # older Safari: 'self' does not cover WebSockets
+    asked = ["'self'", sockets, *([settings.firebase.toolkit] if settings.firebase else [])]
     headers = {
         "Content-Security-Policy": (
-            f"default-src 'self'; connect-src 'self' {sockets}; media-src 'self' blob:; img-src 'self' data: blob:; "
+            f"default-src 'self'; connect-src {' '.join(asked)}; media-src 'self' blob:; img-src 'self' data: blob:; "
             "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         ),
         "Cross-Origin-Opener-Policy": "same-origin",

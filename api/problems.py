@@ -86,6 +86,7 @@ TABLE: Mapping[type[DomainError], Row] = {
     errors.RepeatRunning: Row(409, "The same request is still running"),
     errors.RepeatUnanswered: Row(409, "Done before, and the answer was lost"),
     errors.Conflict: Row(409, "Changed by somebody else first"),
+    errors.NotLinked: Row(409, "The account elsewhere needs a second proof"),
     errors.WrongState: Row(409, "Not possible in this state"),
     errors.NumberTaken: Row(409, "The number is another patient's"),
     errors.LikelyDuplicates: Row(409, "The patient may be there already"),
@@ -121,6 +122,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     request_id: str
     errors: list[Fault] = []
     candidates: list[str] = []  # of `likely-duplicates`: the ids of the patients that it may be
+    proofs: list[str] = []  # of `not-linked`: what would do: `mail`, `totp`, `recovery`
 
 
 def answer(error: DomainError, *, public_url: str, request_id: str) -> web.Response:
@@ -136,6 +138,7 @@ def answer(error: DomainError, *, public_url: str, request_id: str) -> web.Respo
         request_id=request_id,
         errors=[Fault(pointer, str(error))] if pointer else [],
         candidates=list(error.candidates) if isinstance(error, errors.LikelyDuplicates) else [],
+        proofs=list(error.proofs) if isinstance(error, errors.NotLinked) else [],
     )
     return web.Response(
         status=row.status, body=msgspec.json.encode(problem), content_type=MEDIA_TYPE, headers=_headers(error)

@@ -4,7 +4,7 @@ Whether an address is known shows nowhere: not in an answer, not in how long it 
 `Idempotency-Key`, since what is kept for a repeat would be a session.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct
@@ -17,7 +17,7 @@ from medinova_rt.config import Settings
 from medinova_rt.ids import UserId
 from medinova_rt.operations.network import network
 from medinova_rt.passwords import MAXIMUM
-from medinova_rt.ports import EmailCode, EmailLink, Method, Passkey, Password, RecoveryCode, Totp
+from medinova_rt.ports import EmailCode, EmailLink, IdToken, Method, Passkey, Password, RecoveryCode, Totp
 from medinova_rt.principals import Half
 from medinova_rt.signin import Browser, Entered, Next
 from medinova_rt.users import normal_email
@@ -26,6 +26,7 @@ DEVICE_LIFE_S = 180 * 24 * 3600
 
 Secret = Annotated[str, Meta(min_length=1, max_length=4 * MAXIMUM)]  # in whatever way its letters are composed
 Code = Annotated[str, Meta(min_length=1, max_length=40, description="Spaces and hyphens in it don't count.")]
+IdTokenText = Annotated[str, Meta(min_length=1, max_length=8_192)]
 Credential = Annotated[
     dict[str, Any], Meta(description="What `PublicKeyCredential.toJSON()` of the browser returns (WebAuthn level 3).")
 ]
@@ -55,6 +56,27 @@ class LinkSignIn(Struct, frozen=True, forbid_unknown_fields=True):
     """`token` is what follows the `#` of the link."""
 
     token: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class FirebaseSignIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """An ID token of a sign-in of the last 5 minutes; `code` where a second proof was asked for (`not-linked`)."""
+
+    id_token: IdTokenText
+    code: Code | None = None
+
+
+class FirebaseView(Struct, frozen=True):
+    """Where the browser signs in at Firebase: Identity Toolkit, and the project's web key."""
+
+    url: str
+    key: str
+
+
+class WaysView(Struct, frozen=True):
+    """Who proves who somebody is: this server (`own`), or Firebase, whose ID token is exchanged here."""
+
+    identity: Literal["own", "firebase"]
+    firebase: FirebaseView | None
 
 
 class FactorCode(Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,6 +129,23 @@ async def by_code(call: Call[CodeSignIn]) -> web.Response:
 async def by_link(call: Call[LinkSignIn]) -> web.Response:
     """Sign in with a link that was mailed. To open the link does nothing; its page has a button that sends this."""
     return admit(call, await call.app[SIGN_IN].first(EmailLink(call.body.token), browser_of(call), call.now))
+
+
+async def ways(call: Call[None]) -> Reply:
+    """Say how one signs in at this server."""
+    firebase = call.app[SETTINGS].firebase
+    view = FirebaseView(firebase.paths, firebase.key) if firebase else None
+    return Reply(WaysView("firebase" if firebase else "own", view))
+
+
+async def by_firebase(call: Call[FirebaseSignIn]) -> web.Response:
+    """Exchange an ID token of Firebase, once, for a session of ours.
+
+    An account that signs in here for the first time has to have a verified address, which is that of a user here, and
+    `code`, a second proof: which would do says the problem `not-linked`; for `mail`, `POST /v1/sign-in/code` sends it.
+    """
+    claim = IdToken(call.body.id_token, call.body.code or "")
+    return admit(call, await call.app[SIGN_IN].first(claim, browser_of(call), call.now))
 
 
 async def by_totp(call: Call[FactorCode]) -> web.Response:

@@ -6,13 +6,12 @@ The server opens a cabinet, and so does work on the data without a server.
 """
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from medinova_rt import clinics
-from medinova_rt.adapters.argon2_hashing import Argon2Hashing
-from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
+from medinova_rt import clinics, doorman
 from medinova_rt.adapters.sealed_store import SealedStore
 from medinova_rt.adapters.strand_store import StrandStore
 from medinova_rt.adapters.watched_store import WatchedStore
@@ -23,7 +22,6 @@ from medinova_rt.folder import DATABASE, FINDS, SEALINGS, TOLD, keep_folder, key
 from medinova_rt.operations.people import Office
 from medinova_rt.riders import RidingStore
 from medinova_rt.strongroom import Strongroom
-from medinova_rt.users import Users
 
 
 class Cabinet:
@@ -64,8 +62,8 @@ async def office(settings: Settings) -> AsyncIterator[Office]:
     keep_folder(data)
     secret = (settings.secret.reveal() or key(data / "secret.key")).encode()
     cabinet = Cabinet(settings)
-    url = settings.on_port(settings.listen_port or DEFAULT_PORT).public_url  # of no account here: that of passkeys
-    identity = EmbeddedIdentity(cabinet.store, Users(cabinet.store), secret, url, Argon2Hashing())
+    settings = settings.on_port(settings.listen_port or DEFAULT_PORT)  # of no account here: that of passkeys
+    identity = doorman.identity(settings, cabinet.store, secret, os.environ)
     try:
         await cabinet.open()
         await identity.open()

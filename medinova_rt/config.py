@@ -9,13 +9,14 @@ what is in the environment can be read in /proc as long as the process lives. do
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.utils import getaddresses
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -39,9 +40,31 @@ def _about(description: str, accepts: str, unit: str = "") -> Meta:
     return Meta(description=description, extra={"accepts": accepts, "unit": unit})
 
 
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_WEB_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_EMULATOR = re.compile(r"(?:127\.0\.0\.1|localhost):[0-9]{1,5}")
 _FILE = "the path of a file"
 _PORT = "a whole number from 0 to 65535"
 _KEY = "at least 32 characters"
+
+
+@dataclass(frozen=True, slots=True)
+class Firebase:
+    """A project of Firebase; `key` says to browsers which one it is, and is no secret."""
+
+    project: str
+    key: str
+    emulator: str = ""  # host:port, on this machine
+
+    @property
+    def toolkit(self) -> str:
+        """Where browsers sign in."""
+        return f"http://{self.emulator}" if self.emulator else "https://identitytoolkit.googleapis.com"
+
+    @property
+    def paths(self) -> str:
+        """What comes before the version of a method there."""
+        return f"{self.toolkit}/identitytoolkit.googleapis.com" if self.emulator else self.toolkit
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -130,6 +153,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     old_secret: Annotated[
         Secret, _about("The MEDINOVA_SECRET of before: what it signed goes on counting. Empty: none.", _KEY)
     ] = Secret()
+    identity: Annotated[
+        str,
+        _about(
+            "Who proves who somebody is. Empty: this server, by passwords, codes and second factors of its own; else a "
+            "project of Firebase, with its web API key.",
+            "empty, or like firebase://my-project?key=WEB_API_KEY",
+        ),
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         _about("The least severe log line that is written.", "debug, info, warning or error"),
@@ -148,6 +179,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         scheme = "https" if self.tls_certificate else "http"
         url = self.public_url or _public_url(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
         return msgspec.structs.replace(self, listen_port=port, public_url=url)
+
+    @property
+    def firebase(self) -> Firebase | None:
+        return _firebase(self.identity) if self.identity else None
 
     @property
     def is_https(self) -> bool:
@@ -286,6 +321,25 @@ def _mail_from(value: str) -> str:
     return value
 
 
+def _firebase(value: str) -> Firebase:
+    parts = urlsplit(value)
+    said = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True, max_num_fields=2)
+    found = Firebase(parts.netloc, *(said.get(name, [""])[0] for name in ("key", "emulator")))
+    is_whole = parts.scheme == "firebase" and not parts.path and not parts.fragment
+    if not is_whole or not _PROJECT.fullmatch(found.project) or not _WEB_KEY.fullmatch(found.key):
+        raise ValueError("not a project with its key")
+    if not {*said} <= {"key", "emulator"} or any(len(each) > 1 for each in said.values()):
+        raise ValueError("more than a key")
+    if "emulator" in said and not _EMULATOR.fullmatch(found.emulator):
+        raise ValueError("not on this machine")
+    return found
+
+
+def _identity(value: str) -> str:
+    _firebase(value)
+    return value
+
+
 def _addresses(value: str) -> str:
     return ",".join(addresses(value))
 
@@ -322,6 +376,7 @@ _CHECKS = {
     "old_secret": _key,
     "mail_url": _mail_url,
     "mail_from": _mail_from,
+    "identity": _identity,
     "proxies": _networks,
     "origins": _origins,
     "media_addresses": _addresses,

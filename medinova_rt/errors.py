@@ -13,6 +13,7 @@ DomainError
 ├── RepeatDiffers     idempotency-mismatch    the key came before with another request
 ├── RepeatRunning     idempotency-running     the same request is still running
 ├── RepeatUnanswered  idempotency-unanswered  the same request was carried out; its answer was lost
+├── NotLinked         not-linked       an account elsewhere needs a second proof; carries which would do
 ├── WrongState        wrong-state      the thing's state has no such move
 ├── NumberTaken       number-taken     the clinic's number is another patient's
 ├── LikelyDuplicates  likely-duplicates  the clinic may have that patient already; carries the candidates' ids
@@ -85,6 +86,16 @@ class RepeatRunning(DomainError):
 
 class RepeatUnanswered(DomainError):
     code = "idempotency-unanswered"
+
+
+class NotLinked(DomainError):
+    """`proofs`: `mail` for a mailed code, `totp` and `recovery` for the user's own; none: nothing would do."""
+
+    code = "not-linked"
+
+    def __init__(self, text: str, proofs: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.proofs = tuple(proofs)
 
 
 class WrongState(DomainError):

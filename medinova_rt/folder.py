@@ -24,7 +24,7 @@ from medinova_rt import (
     users,
     visits,
 )
-from medinova_rt.adapters import embedded_challenges, embedded_credentials, outbox_notifier
+from medinova_rt.adapters import embedded_challenges, embedded_credentials, firebase_links, outbox_notifier
 from medinova_rt.operations.keys import kept_key
 
 DATABASE = "medinova.db"
@@ -41,6 +41,7 @@ FINDS = (
     *lookups.FINDS,
     *mail.FINDS,
     *embedded_challenges.FINDS,
+    *firebase_links.FINDS,
     *outbox_notifier.FINDS,
     *relations.FINDS,
     *repeats.FINDS,

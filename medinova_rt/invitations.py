@@ -282,7 +282,7 @@ class Invitations:
         if profile.password is None:
             return user, writes
         minimum = STAFF_MINIMUM if invitation.of == "staff" else MINIMUM
-        new = NewPassword(profile.password, minimum, (user.name, user.email, clinic.name))
+        new = NewPassword(profile.password, minimum, (user.name, user.email, clinic.name), user.email)
         return user, [*writes, *(await self._identity.enrol(user.id, new, now)).along]
 
     async def _tie(self, invitation: Invitation, user: User, now: datetime) -> list[Write]:

@@ -43,6 +43,7 @@ Sentence = Literal[
     "stopping",
     "the graceful stop took too long and was cut short",
     "the key store does not answer",
+    "the keys of the identity provider cannot be had",
     "the native engine has failed",
     "the store does not answer",
 ]

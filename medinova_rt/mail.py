@@ -52,6 +52,7 @@ log = Log(__name__)
 
 Template = Literal[
     "sign-in-code",
+    "link-code",
     "invitation",
     "patient-invitation",
     "new-device",
@@ -67,6 +68,7 @@ Template = Literal[
 # what each is filled in with; the catalogues use exactly these
 PARAMETERS: dict[Template, frozenset[str]] = {
     "sign-in-code": frozenset({"code", "link"}),
+    "link-code": frozenset({"code"}),
     "invitation": frozenset({"clinic_name", "link"}),
     "patient-invitation": frozenset({"clinic_name", "link"}),
     "new-device": frozenset({"device", "at", "link"}),

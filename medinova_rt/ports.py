@@ -236,7 +236,18 @@ class Passkey:
     credential: Mapping[str, Any] = field(repr=False)  # what the browser's PublicKeyCredential says of itself as JSON
 
 
-FirstClaim = Password | EmailCode | EmailLink  # says who it is as well
+@dataclass(frozen=True, slots=True)
+class IdToken:
+    """What an identity provider says of somebody who signed in there, second factor and all.
+
+    `code` is the second proof that the account there is the user's here, asked for once (`NotLinked`).
+    """
+
+    token: str = field(repr=False)
+    code: str = field(default="", repr=False)
+
+
+FirstClaim = Password | EmailCode | EmailLink | IdToken  # says who it is as well
 SecondClaim = Totp | RecoveryCode | Passkey
 Claim = FirstClaim | SecondClaim
 
@@ -259,7 +270,7 @@ class Mailing:
 
     user: UserId | None
     code: str = field(repr=False)
-    token: str = field(repr=False)
+    token: str = field(repr=False)  # empty: there is no link
     along: tuple[Write, ...]  # to be written either way, so that both take the same time
 
 
@@ -282,6 +293,7 @@ class Factors:
     password: bool
     second: tuple[Factor, ...]
     recovery_codes: int  # not yet used
+    elsewhere: bool = False  # an identity provider keeps them, and nothing of them is set up here
 
     @property
     def methods(self) -> list[Method]:
@@ -296,6 +308,7 @@ class NewPassword:
     password: str = field(repr=False)
     minimum: int  # characters
     near: tuple[str, ...] = field(repr=False)  # words that others would try first: name, e-mail, clinic
+    email: str = field(default="", repr=False)  # of a user who is only being made
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +358,10 @@ class Identity(Protocol):
     async def prove(
         self, claim: Claim, now: datetime, *, user: UserId | None = None, session: SessionId | None = None
     ) -> Proven:
-        """`user`: whose proof it must be, None only for a FirstClaim; `session`: to which a passkey was challenged."""
+        """`user`: whose proof it must be, None only for a FirstClaim; `session`: to which a passkey was challenged.
+
+        Raises NotLinked for an IdToken of an account that is not yet known to be the user's.
+        """
         ...
 
     async def mailing(self, email: str, now: datetime) -> Mailing:
@@ -364,7 +380,8 @@ class Identity(Protocol):
     async def enrol(
         self, user: UserId, what: Enrolment, now: datetime, *, session: SessionId | None = None
     ) -> Enrolled:
-        """Raises BadInput for a password that is none, NotAuthenticated for what was not confirmed, LimitReached."""
+        """Raises BadInput for a password that is none, NotAuthenticated for what was not confirmed, LimitReached,
+        WrongState for what is set up elsewhere."""
         ...
 
     async def remove(self, user: UserId, factor: str, now: datetime) -> list[Write]:

@@ -7,6 +7,7 @@ close them in reverse. `running` is a whole server from its bound port to its gr
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -21,16 +22,15 @@ from api import call, forwarded, limits, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import clinics, logs
+from medinova_rt import clinics, doorman, logs
 from medinova_rt.accounts import Accounts
-from medinova_rt.adapters.argon2_hashing import Argon2Hashing
-from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.smtp_notifier import SmtpNotifier
 from medinova_rt.assertions import Assertions
 from medinova_rt.cabinet import Cabinet
 from medinova_rt.clinics import ADULTHOOD_JOB, Clinics
 from medinova_rt.config import Settings
+from medinova_rt.doorman import WATCH_EVERY, WATCH_JOB, Doorman
 from medinova_rt.entrance import Entrance
 from medinova_rt.errors import Unavailable
 from medinova_rt.factors import OwnFactors
@@ -73,8 +73,9 @@ ENGINE = web.AppKey("engine", Engine)
 HUB = web.AppKey("hub", Hub)
 MAIL = web.AppKey("mail", Mail)
 LOOKUPS = web.AppKey("lookups", Lookups)
-EMBEDDED = web.AppKey("embedded", EmbeddedIdentity)
+DOORMAN = web.AppKey[Doorman]("doorman")
 SWEEPS = web.AppKey("sweeps", Sweeps)
+WATCH = web.AppKey("watch", Sweeps)
 NOTIFIER = web.AppKey[SmtpNotifier | OutboxNotifier]("notifier")
 
 
@@ -111,8 +112,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     cabinet.watched.watch(app[call.SIGNED_IN].watched, app[call.SIGNED_IN].forget_all)
     cabinet.watched.watch(app[call.ACCOUNTS].watched, app[call.ACCOUNTS].forget_all)
     everybody = Users(store)
-    identity = EmbeddedIdentity(store, everybody, secret, settings.public_url, Argon2Hashing())
-    app[EMBEDDED] = app[call.IDENTITY] = identity
+    identity = doorman.identity(settings, store, secret, os.environ)
+    app[DOORMAN] = app[call.IDENTITY] = identity
     app[call.SIGN_IN] = SignIn(store, identity, everybody, app[call.CLINICS], app[call.SESSIONS], settings.public_url)
     app[call.USERS] = everybody
     app[call.INVITATIONS] = Invitations(store, identity, app[call.SIGN_IN], settings.public_url)
@@ -140,6 +141,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[MAIL] = Mail(store, app[NOTIFIER])
     swept = (app[MAIL], app[call.REPEATS], app[call.SESSIONS], app[call.ASSERTIONS], identity, app[call.INVITATIONS])
     app[SWEEPS] = Sweeps(store, [*(each.sweep for each in swept), *app[call.SIGN_IN].sweeps])
+    app[WATCH] = Sweeps(store, [identity.watch], WATCH_JOB, WATCH_EVERY)
 
     websocket.mount(
         app, hub, origins={settings.public_url}, cookie_name=settings.cookie_name, address=forwarded.address
@@ -151,7 +153,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     counters.include("audit", cabinet.strands.counters)
     counters.include("jobs", work.counters)
     counters.include("mail", app[MAIL].counters)
-    counters.include("passwords", identity.counters)
+    counters.include("firebase" if settings.firebase else "passwords", identity.counters)
     counters.include("sign-in", app[call.SIGN_IN].counters)
     counters.include("limits", app[limits.LIMITS].counters)
     app.cleanup_ctx.extend([open_store, open_identity, open_mail, run_jobs, open_media, open_signalling])
@@ -212,9 +214,12 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
 
 
 async def open_identity(app: web.Application) -> AsyncIterator[None]:
-    await app[EMBEDDED].open()
+    try:
+        await app[DOORMAN].open()
+    except Unavailable as error:
+        raise CannotStart("MEDINOVA_IDENTITY: there is no credential to ask Firebase with.") from error
     yield
-    await app[EMBEDDED].close()
+    await app[DOORMAN].close()
 
 
 async def open_mail(app: web.Application) -> AsyncIterator[None]:
@@ -237,12 +242,15 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
             raise Unavailable("the job runner has ended")
 
     await app[SWEEPS].plan(app[call.CLOCK]())
+    if app[call.SETTINGS].firebase:
+        await app[WATCH].plan(app[call.CLOCK]())
     stop = asyncio.Event()
     handlers = {
         ADULTHOOD_JOB: app[call.RELATIONS].bring_to_age,
         EXPIRE_JOB: expire,
         MAIL_JOB: app[MAIL].deliver,
         SWEEP_JOB: app[SWEEPS].run,
+        WATCH_JOB: app[WATCH].run,
     }
     runner = asyncio.create_task(app[JOBS].run(handlers, stop))
     app[call.HEALTH].add("jobs", check)

@@ -28,6 +28,8 @@ from medinova_rt.ports import (
     Find,
     FirstClaim,
     Identity,
+    IdToken,
+    Mailing,
     Method,
     Proven,
     SecondClaim,
@@ -96,8 +98,8 @@ class SignIn:
     # --- use cases ---
 
     async def first(self, claim: FirstClaim, browser: Browser, now: datetime) -> Entered:
-        """Raises NotAuthenticated, TooFast, Unavailable."""
-        email = "" if isinstance(claim, EmailLink) else claim.email
+        """Raises NotAuthenticated, NotLinked, TooFast, Unavailable."""
+        email = "" if isinstance(claim, EmailLink | IdToken) else claim.email
         user = await self._users.by_email(email) if email else None
         known = await self._browsers.known(user.id if user else email, browser.device, now)
         keys = _first_keys(claim, known, browser)
@@ -153,10 +155,7 @@ class SignIn:
         mailing = await self._identity.mailing(email, now)
         writes = list(mailing.along)
         if user is not None and user.id == mailing.user:
-            link = f"{self._public_url}/sign-in#{mailing.token}"
-            writes += mail.letter(
-                "sign-in-code", user.email, user.language, now, clinic=PLATFORM, code=mailing.code, link=link
-            )
+            writes += self._code_letter(user, mailing, now)
         try:
             await self._store.transact(writes)
         except Conflict:
@@ -294,6 +293,14 @@ class SignIn:
             link=f"{self._public_url}/profile",
         )
 
+    def _code_letter(self, user: User, mailing: Mailing, now: datetime) -> list[Write]:
+        if not mailing.token:
+            return mail.letter("link-code", user.email, user.language, now, clinic=PLATFORM, code=mailing.code)
+        link = f"{self._public_url}/sign-in#{mailing.token}"
+        return mail.letter(
+            "sign-in-code", user.email, user.language, now, clinic=PLATFORM, code=mailing.code, link=link
+        )
+
     async def needs_second(self, standing: Standing) -> bool:
         """Whether a clinic of theirs, or the platform that they operate, asks for a second factor."""
         asking = [*standing.members, *([PLATFORM] if standing.operator else [])]
@@ -307,8 +314,8 @@ class SignIn:
 
 
 def _first_keys(claim: FirstClaim, known: bool, browser: Browser) -> list[Key]:
-    """What a try is taken from; nothing for a link, which cannot be guessed."""
-    if isinstance(claim, EmailLink):
+    """What a try is taken from; nothing for a link or a signed token, which cannot be guessed."""
+    if isinstance(claim, EmailLink | IdToken):
         return []
     if known:
         return [tries.BROWSER.of(claim.email, browser.device or "")]

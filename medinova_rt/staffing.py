@@ -178,7 +178,7 @@ class Staffing:
         return audit.record(SYSTEM, action, now, clinic=PLATFORM, user=user.id, about=about)
 
     async def _password(self, user: User, password: str, now: datetime) -> Sequence[Write]:
-        new = NewPassword(password, STAFF_MINIMUM, (user.name, user.email))
+        new = NewPassword(password, STAFF_MINIMUM, (user.name, user.email), user.email)
         return (await self._identity.enrol(user.id, new, now)).along
 
 

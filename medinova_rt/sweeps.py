@@ -22,17 +22,18 @@ Sweep = Callable[[datetime], Awaitable[bool]]  # delete some; return whether the
 
 
 class Sweeps:
-    def __init__(self, store: Store, sweeps: Sequence[Sweep]) -> None:
+    def __init__(self, store: Store, sweeps: Sequence[Sweep], kind: str = SWEEP_JOB, every: timedelta = EVERY) -> None:
         self._store = store
         self._sweeps = sweeps
+        self._kind = kind
+        self._every_s = every.total_seconds()
 
     async def plan(self, now: datetime) -> None:
         """Leave the next job, unless it is there already."""
-        slot = int(now.timestamp() // EVERY.total_seconds()) + 1
-        due = datetime.fromtimestamp(slot * EVERY.total_seconds(), UTC)
-        planned = Job(
-            id=JobId(derived_id("job", SWEEP_JOB, str(slot))), clinic=PLATFORM, kind=SWEEP_JOB, about={}, due_at=due
-        )
+        slot = int(now.timestamp() // self._every_s) + 1
+        due = datetime.fromtimestamp(slot * self._every_s, UTC)
+        place = JobId(derived_id("job", self._kind, str(slot)))
+        planned = Job(id=place, clinic=PLATFORM, kind=self._kind, about={}, due_at=due)
         with contextlib.suppress(Conflict):
             await self._store.transact([Insert(jobs.COLLECTION, planned.id, documents.encode(planned))])
 

@@ -37,6 +37,7 @@ from medinova_rt.ports import (
     Enrolment,
     Factor,
     Factors,
+    IdToken,
     Mailing,
     NewPasskey,
     NewPassword,
@@ -101,6 +102,10 @@ class EmbeddedIdentity:
         """Delete some of the challenges that have expired; return whether there may be more."""
         return await self._challenges.sweep(now)
 
+    async def watch(self, now: datetime) -> bool:
+        """Nobody else's accounts stand behind these."""
+        return False
+
     # --- proof ---
 
     async def prove(
@@ -125,6 +130,8 @@ class EmbeddedIdentity:
                 if user is None:
                     return None  # a second factor says nobody's name
                 return await self._by_second(claim, now, user, session)
+            case IdToken():
+                return None  # no identity provider is believed here
             case _:
                 assert_never(claim)
 

@@ -74,6 +74,8 @@ signInWithPassword   | anyone                               |
 sendSignInCode       | anyone                               |
 signInWithCode       | anyone                               |
 signInWithLink       | anyone                               |
+readSignInWays       | anyone                               |
+signInWithFirebase   | anyone                               |
 proveTotp            | half                                 | persons every-service
 proveRecoveryCode    | half                                 | persons every-service
 askForPasskey        | half                                 | persons every-service

@@ -64,6 +64,7 @@ async def test_a_password_opens_a_session_in_cookies_of_this_host_alone(door: Do
         "totp": False,
         "passkeys": [],
         "recovery_codes": 0,
+        "elsewhere": False,
     }
 
 
@@ -233,3 +234,31 @@ async def mailed_code(door: Door) -> str:
     mailing = await door.app[call.IDENTITY].mailing(EMAIL, now)
     await door.app[call.STORE].transact(mailing.along)
     return mailing.code
+
+
+# --- an identity provider ---
+
+
+async def test_how_one_signs_in_here_is_told_to_anybody(door: Door) -> None:
+    assert (await Browser(door).ask("GET", "/v1/sign-in")).json == {"identity": "own", "firebase": None}
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
+async def test_where_no_provider_was_chosen_none_is_believed(door: Door, token: str) -> None:
+    await user(door)
+    answer = await Browser(door).ask("POST", "/v1/sign-in/firebase", {"id_token": token})
+    assert answer.problem == (401, "not-authenticated")
+
+
+@pytest.mark.parametrize("body", [{}, {"id_token": ""}, {"id_token": "x" * 8193}, {"id_token": "x", "role": "staff"}])
+async def test_malformed_exchanges(door: Door, body: Any) -> None:
+    assert (await Browser(door).ask("POST", "/v1/sign-in/firebase", body)).problem == (400, "bad-input")
+
+
+async def test_one_proof_at_a_time(door: Door) -> None:
+    await user(door)
+    browser = Browser(door)
+    await browser.sign_in()
+    for body in ({}, {"password": PASSWORD, "id_token": "x"}):
+        assert (await browser.ask("POST", "/v1/me/proof", body)).problem == (422, "senseless")
+    assert (await browser.ask("POST", "/v1/me/proof", {"id_token": "x"})).problem == (401, "not-authenticated")

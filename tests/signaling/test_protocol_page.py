@@ -39,7 +39,7 @@ def test_every_close_code_is_described() -> None:
 
 def test_every_error_code_is_described() -> None:
     kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.DomainError)]
-    rest_only = {"prove-again", "changed", "number-taken", "likely-duplicates"}
+    rest_only = {"prove-again", "changed", "number-taken", "likely-duplicates", "not-linked"}
     rest_only |= {"idempotency-mismatch", "idempotency-running", "idempotency-unanswered"}
     assert {kind.code for kind in kinds} - rest_only <= set(SECTIONS)
 
