@@ -1,18 +1,19 @@
 """One's own profile, and what one is at which clinic and for which patient."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from api.call import CLINICS, STORE, USERS, Call, Instant, Reply
-from api.persons import Language, Name, Zone
+from api.call import CLINICS, SETTINGS, STORE, USERS, Call, Instant, Reply
+from api.persons import Email, Language, Name, Zone
 from medinova_rt import audit, changes, patients, sessions
 from medinova_rt.clinics import PLATFORM, Clinic
 from medinova_rt.errors import NotFound
 from medinova_rt.grants import FOREVER, RELATIONS, Grant, Kind, Scope, StaffRole
 from medinova_rt.ids import ClinicId, PatientId, UserId
+from medinova_rt.new_address import NewAddresses
 from medinova_rt.patients import Patient
 from medinova_rt.principals import Person
 from medinova_rt.users import Profile, User
@@ -70,6 +71,37 @@ class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name | UnsetType = UNSET
     language: Language | UnsetType = UNSET
     zone: Zone | UnsetType = UNSET
+
+
+class EmailChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """The address that one is to sign in with."""
+
+    email: Email
+
+
+class EmailConfirmation(Struct, frozen=True, forbid_unknown_fields=True):
+    """What follows `#email-` in the link that was mailed there."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+async def ask_email(call: Call[EmailChange]) -> Reply:
+    """Ask for another e-mail address: it is mailed a link, to be confirmed within an hour. Till then nothing changes.
+
+    The answer is the same where the address is another account's, which is sent nothing.
+    """
+    await _addresses(call).ask(_person(call), call.body.email, call.now)
+    return Reply()
+
+
+async def confirm_email(call: Call[EmailConfirmation]) -> Reply:
+    """Confirm the address. One signs in with it from now on; the one before is told."""
+    await _addresses(call).confirm(_person(call), call.body.token, call.now)
+    return Reply()
+
+
+def _addresses(call: Call[Any]) -> NewAddresses:
+    return NewAddresses(call.app[STORE], call.app[SETTINGS].public_url)
 
 
 async def read(call: Call[None]) -> Reply:

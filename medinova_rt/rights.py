@@ -45,6 +45,7 @@ class Action(StrEnum):
     ME_CHANGE = "me.change"
     ME_PROVE = "me.prove"
     PASSWORD_CHANGE = "password.change"  # noqa: S105  # the name of an act
+    EMAIL_CHANGE = "email.change"
     FACTOR_LIST = "factor.list"
     FACTOR_CHANGE = "factor.change"
     SESSION_LIST = "session.list"
@@ -147,6 +148,7 @@ TABLE: dict[Action, Grants] = {
     Action.ME_CHANGE: USER,
     Action.ME_PROVE: USER,
     Action.PASSWORD_CHANGE: USER,
+    Action.EMAIL_CHANGE: USER,
     Action.FACTOR_LIST: USER,
     Action.FACTOR_CHANGE: USER,
     Action.SESSION_LIST: USER,
@@ -209,6 +211,7 @@ FRESH = frozenset(
     {
         Action.PASSWORD_CHANGE,
         Action.FACTOR_CHANGE,
+        Action.EMAIL_CHANGE,
         Action.CLINIC_CHANGE,  # whether its roles need a second factor
         Action.MEMBER_CHANGE,
         Action.INVITATION_ADD,  # makes members, too
@@ -220,6 +223,7 @@ FRESH_SECOND = frozenset(  # of FRESH: where the user has a second factor, by th
     {
         Action.PASSWORD_CHANGE,
         Action.FACTOR_CHANGE,
+        Action.EMAIL_CHANGE,
     }
 )
 

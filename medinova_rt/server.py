@@ -43,6 +43,7 @@ from medinova_rt.logs import Fields, Log, Word
 from medinova_rt.lookups import Lookups
 from medinova_rt.mail import MAIL_JOB, Mail
 from medinova_rt.merges import Merges
+from medinova_rt.new_address import NewAddresses
 from medinova_rt.operations.addresses import MediaAddresses, media_addresses
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.listening import listen
@@ -139,7 +140,15 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     else:
         app[NOTIFIER] = app[call.OUTBOX] = OutboxNotifier(store)
     app[MAIL] = Mail(store, app[NOTIFIER])
-    swept = (app[MAIL], app[call.REPEATS], app[call.SESSIONS], app[call.ASSERTIONS], identity, app[call.INVITATIONS])
+    swept = (
+        NewAddresses(store, settings.public_url),
+        app[MAIL],
+        app[call.REPEATS],
+        app[call.SESSIONS],
+        app[call.ASSERTIONS],
+        identity,
+        app[call.INVITATIONS],
+    )
     app[SWEEPS] = Sweeps(store, [*(each.sweep for each in swept), *app[call.SIGN_IN].sweeps])
     app[WATCH] = Sweeps(store, [identity.watch], WATCH_JOB, WATCH_EVERY)
 

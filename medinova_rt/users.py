@@ -19,7 +19,7 @@ from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.ids import ClinicId, UserId, derived_id, new_id
 from medinova_rt.names import fit_name
 from medinova_rt.phi import Basis, Open, Private, Sealing
-from medinova_rt.ports import Find, Insert, Store, Stored, Write
+from medinova_rt.ports import Delete, Find, Insert, Store, Stored, Write
 from medinova_rt.texts import known_language
 from medinova_rt.zones import DEFAULT_ZONE, known_zone
 
@@ -144,6 +144,20 @@ class Users:
     async def change(self, id: UserId, decide: Decide[User], expected: int | None = None) -> Held[User]:
         """As `changes.change`; `decide` leaves `email` alone."""
         return await changes.change(self._store, COLLECTION, id, read, decide, expected)
+
+    async def moving(self, id: UserId, email: str) -> list[Write]:
+        """What gives the user another address; to write it raises Conflict where that is somebody's, or was changed."""
+        held, before = await self.held(id), None
+        if held is not None:
+            before = await self._store.get(EMAILS, derived_id("eml", held.value.email))
+        if held is None or before is None:
+            raise NotFound("there is no such user")
+        after = replace(held.value, email=email)
+        return [
+            held.replacing(COLLECTION, id, after),
+            Delete(EMAILS, before.id, before.token),
+            taking(email, id),
+        ]
 
     async def set_profile(
         self, actor: audit.Actor, id: UserId, profile: Profile, now: datetime, expected: int | None = None

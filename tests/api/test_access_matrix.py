@@ -83,6 +83,8 @@ provePasskey         | half                                 | persons every-serv
 proveAgain           | persons                              | half every-service
 askForPasskeyAgain   | persons                              | half every-service
 readFactors          | persons                              | half every-service
+askForEmail          | persons                              | half every-service
+confirmEmail         | persons                              | half every-service
 setPassword          | persons                              | half every-service
 beginTotp            | persons                              | half every-service
 confirmTotp          | persons                              | half every-service

@@ -62,6 +62,7 @@ def test_these_are_private() -> None:
         "Invitation.email",
         "Invitation.name",
         "Draft.to",
+        "NewAddress.email",
         "Draft.parameters",
         "Answer.body",
         "Record.answer",

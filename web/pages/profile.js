@@ -4,6 +4,7 @@ import { element } from '../element.js';
 import { field, form } from '../form.js';
 import { LANGUAGES, texts, zones } from '../language.js';
 import { toast } from '../toast.js';
+import { addressSection } from './profile/address.js';
 import { factorsSection } from './profile/factors.js';
 import { passwordSection } from './profile/password.js';
 import { sessionsSection } from './profile/sessions.js';
@@ -18,11 +19,11 @@ export async function view(context) {
     element(
       'div',
       { class: 'columns' },
-      element('div', { class: 'stack' }, aboutSection(context), passwordSection(context, factors.body)),
+      element('div', { class: 'stack' }, aboutSection(context), addressSection(context), passwordSection(context, factors.body)),
       element('div', { class: 'stack' }, factorsSection(context, factors.body), sessionsSection(context, sessions.body.items)),
     ),
   );
-  if (location.hash) requestAnimationFrame(() => root.querySelector(location.hash)?.scrollIntoView());
+  if (location.hash) requestAnimationFrame(() => root.querySelector(location.hash.startsWith('#email-') ? '#address' : location.hash)?.scrollIntoView());
   return root;
 }
 

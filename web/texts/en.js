@@ -301,6 +301,17 @@ export default {
     changed: 'Your profile was changed in another window. Reload the page to see it.',
   },
 
+  address: {
+    title: 'E-mail address',
+    new: 'New address',
+    send: 'Send a link',
+    sent: 'Confirm the link that we have sent to {email}. Until then nothing changes.',
+    confirm: 'Make this your address',
+    opened: 'You have opened the link that was sent to your new address.',
+    changed: 'Your address is changed.',
+    over: 'This link does not work any more. Ask for a new one.',
+  },
+
   factors: {
     title: 'Second factor',
     none: 'Only your password protects your account. A second factor keeps others out even when they know it.',

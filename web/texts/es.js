@@ -299,6 +299,17 @@ export default {
     changed: 'Su perfil se cambió en otra ventana. Vuelva a cargar la página para verlo.',
   },
 
+  address: {
+    title: 'Dirección de correo',
+    new: 'Nueva dirección',
+    send: 'Enviar un enlace',
+    sent: 'Confirme el enlace que hemos enviado a {email}. Hasta entonces no cambia nada.',
+    confirm: 'Usar esta dirección',
+    opened: 'Ha abierto el enlace enviado a su nueva dirección.',
+    changed: 'Su dirección ha cambiado.',
+    over: 'Este enlace ya no funciona. Pida uno nuevo.',
+  },
+
   factors: {
     title: 'Segundo factor',
     none: 'Solo su contraseña protege su cuenta. Un segundo factor impide entrar a otros aunque la conozcan.',

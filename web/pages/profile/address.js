@@ -1,0 +1,48 @@
+/** Another e-mail address: asked for here, confirmed by the link that was mailed to it, which leads here too. */
+
+import { element } from '../../element.js';
+import { field, form } from '../../form.js';
+import { fill, texts } from '../../language.js';
+import { toast } from '../../toast.js';
+
+const LINK = '#email-';
+
+/** @param {import('../../page.js').Context} context */
+export function addressSection(context) {
+  const confirms = location.hash.startsWith(LINK);
+  const root = confirms ? confirmForm(context, location.hash.slice(LINK.length)) : askForm(context);
+  return element('section', { class: 'card', id: 'address' }, element('h2', {}, texts.address.title), root);
+}
+
+/** @param {import('../../page.js').Context} context */
+function askForm({ api }) {
+  const email = field({ name: 'email', label: texts.address.new, type: 'email', required: true, more: { autocomplete: 'email', autocapitalize: 'none' } });
+  return form({
+    name: 'address',
+    content: [email.root],
+    fields: { email },
+    submit: texts.address.send,
+    send: async (busy) => {
+      const given = email.input.value.trim();
+      await api.put('/v1/me/email', { email: given }, { busy });
+      email.input.value = '';
+      toast(fill(texts.address.sent, { email: given }));
+    },
+  }).root;
+}
+
+/** @param {import('../../page.js').Context} context @param {string} token */
+function confirmForm({ api, again }, token) {
+  return form({
+    name: 'address-confirm',
+    content: [element('p', {}, texts.address.opened)],
+    submit: texts.address.confirm,
+    problems: { senseless: texts.address.over },
+    send: async (busy) => {
+      await api.post('/v1/me/email/confirm', { token }, { busy });
+      history.replaceState(null, '', location.pathname);
+      await again();
+      toast(texts.address.changed);
+    },
+  }).root;
+}
