@@ -25,7 +25,7 @@ import segno
 from aiohttp import web
 
 from api import call
-from medinova_rt import clinics, config, demo, server
+from medinova_rt import clinics, config, demo, moving, server
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.cabinet import Cabinet, office
 from medinova_rt.config import SettingError, Settings
@@ -67,6 +67,8 @@ def main() -> int:
             return asyncio.run(_show_outbox(settings))
         if arguments.command in ("user", "clinic"):
             return asyncio.run(_in_office(settings, arguments))
+        if arguments.command == "store":
+            return _store(arguments)
         return _run(settings, settings.log_level, _nothing)
     except (SettingError, CannotStart) as error:
         print(f"medinova cannot start: {error}", file=sys.stderr)
@@ -85,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("outbox", help="print the letters of a server that has no mail server, the newest last")
     _add_people(commands)
+    store = commands.add_parser("store", help="where the documents are, while no server is running")
+    acts = store.add_subparsers(dest="act", required=True, metavar="ACT")
+    copy = acts.add_parser("copy", help="copy all documents and data keys; interrupted, the same command goes on")
+    for name, about in (("source", "sqlite:FOLDER or firestore://PROJECT/DATABASE"), ("target", "the like, and empty")):
+        copy.add_argument(name, help=about)
+    acts.add_parser("indexes", help="print the indexes that a Firestore database needs")
     return parser
 
 
@@ -114,6 +122,18 @@ def _add_people(commands: Any) -> None:
     add.add_argument("--zone", default=DEFAULT_ZONE, help="IANA, like Europe/Madrid")
     add.add_argument("--language", default=LANGUAGES[0], choices=LANGUAGES)
     acts.add_parser("list", help="print every clinic")
+
+
+def _store(asked: argparse.Namespace) -> int:
+    if asked.act == "indexes":
+        print(moving.indexes(), end="")
+        return 0
+    try:
+        asyncio.run(moving.move(asked.source, asked.target, print))
+    except DomainError as error:
+        print(f"medinova store copy: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 async def _in_office(settings: Settings, asked: argparse.Namespace) -> int:

@@ -3,7 +3,8 @@
 Firestore's library is imported only where it is chosen; it comes with the extra `firestore`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from medinova_rt.config import firestore_place
 from medinova_rt.errors import Unavailable
 from medinova_rt.folder import CannotStart
 from medinova_rt.ports import Find, Store, Write
+from medinova_rt.shelf import COPIES, MARK
 
 
 class Backing(Store, Protocol):
@@ -37,12 +39,19 @@ def backing(place: str, file: Path, finds: Sequence[Find], told: Sequence[str] =
     """
     if not place:
         return SqliteStore(file, finds)
-    try:
+    with firestore_missing():
         from medinova_rt.adapters.firestore_store import FirestoreStore
-    except ModuleNotFoundError as error:
-        raise CannotStart("MEDINOVA_STORE needs what `pip install 'medinova-rt[firestore]'` brings.") from error
     project, database = firestore_place(place)
     return FirestoreStore(project, database, finds, told=told)
+
+
+@contextlib.contextmanager
+def firestore_missing() -> Iterator[None]:
+    """Raises CannotStart where Firestore's library is imported and is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise CannotStart("Firestore needs what `pip install 'medinova-rt[firestore]'` brings.") from error
 
 
 async def opened(store: Backing, place: str, file: Path) -> None:
@@ -56,3 +65,6 @@ async def opened(store: Backing, place: str, file: Path) -> None:
             else "MEDINOVA_STORE: Firestore does not answer"
         )
         raise CannotStart(f"{why}." if place else f"MEDINOVA_DATA: {file.name} cannot be opened.") from error
+    if await store.get(COPIES, MARK) is not None:
+        await store.close()
+        raise CannotStart("The store is half of a copy: run `medinova store copy` again, which goes on with it.")

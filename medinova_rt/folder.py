@@ -6,6 +6,7 @@ from medinova_rt import (
     accounts,
     assertions,
     audit,
+    chat,
     clinics,
     emergency,
     entrance,
@@ -14,6 +15,7 @@ from medinova_rt import (
     jobs,
     lookups,
     mail,
+    members,
     merges,
     new_address,
     patients,
@@ -22,6 +24,7 @@ from medinova_rt import (
     sessions,
     signin,
     strands,
+    turns,
     users,
     visits,
 )
@@ -56,7 +59,7 @@ FINDS = (
     *assertions.FINDS,
 )
 # Documents of these are remembered (`signed_in`, `accounts`), so that what others write to them has to be heard of.
-TOLD = (accounts.COLLECTION, clinics.COLLECTION, grants.COLLECTION, sessions.COLLECTION)
+TOLD = (accounts.COLLECTION, clinics.COLLECTION, grants.COLLECTION, sessions.COLLECTION, users.COLLECTION)
 
 SEALINGS = (
     *audit.SEALINGS,
@@ -73,6 +76,19 @@ SEALINGS = (
     *sessions.SEALINGS,
     *users.SEALINGS,
     *visits.SEALINGS,
+)
+COLLECTIONS = frozenset(
+    {
+        *(find.collection for find in FINDS),
+        *(sealing.collection for sealing in SEALINGS),
+        chat.LINES,
+        chat.TALLIES,
+        turns.COLLECTION,
+        members.ROSTERS,
+        merges.COLLECTION,
+        patients.COLLECTION,
+        users.EMAILS,
+    }
 )
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.firebase import auth_emulator as auth_emulator  # a fixture for all
@@ -24,3 +25,9 @@ settings.load_profile("test")
 from tests.firestore import emulator, own_emulator  # noqa: E402  # after what it needs set
 
 __all__ = ["emulator", "own_emulator"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store", choices=["sqlite", "firestore"], default="sqlite", help="what the servers of e2e are on"
+    )

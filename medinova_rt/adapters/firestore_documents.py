@@ -1,9 +1,9 @@
 """A document as Firestore keeps it, and what is asked of Firestore for the port's reads and writes.
 
-The whole document is one JSON text, `body`, which no index touches; beside it stands what the store itself needs: the
-`version`, the `nonce` of the transact that wrote it, and in `by` the fields that a declared find compares, in
-Firestore's own types. So a document comes back exactly as it went in (Firestore has no list in a list, and no field
-without a name), its indexes hold what finds ask for and nothing else, and its size is that of its JSON.
+In `kept`, which no index touches, the whole document is one JSON text, `body`, with its `version` and the `nonce` of
+the transact that wrote it. In `by` are the fields that a declared find compares, in Firestore's own types. So a
+document comes back exactly as it went in (Firestore has no list in a list, and no field without a name), its indexes
+hold what finds ask for and nothing else, and its size is that of its JSON.
 
 In `by` there are integers, text and truth values only: what is not there matches nothing. A truth value is looked for
 but never ordered by, hence the bound at minus infinity: Firestore puts truth values before numbers, numbers before
@@ -32,10 +32,15 @@ from medinova_rt import ports
 from medinova_rt.adapters.store_rules import Position, Row, Rules, json_type
 from medinova_rt.errors import Conflict
 from medinova_rt.ports import Delete, Find, Insert, Replace, Stored, Token
+from medinova_rt.shelf import Kept
 
-GONE = "_gone"  # no noun's collection begins so: marks of documents that were deleted
+KEPT = "kept"
+BY = "by"
+AT = "at"  # when it was written, by Firestore's clock; in collections whose changes are told
+ID = "id"  # where a find without an order begins with the last id
 NAME = "__name__"
-ID = "id"  # kept where a find without an order begins with the last id
+GONE = "_gone"  # no noun's collection begins so: marks of documents that were deleted
+UNTIL = "until"  # of a mark: when it can go
 
 _TOKEN = re.compile(r"([1-9][0-9]{0,17})@([0-9]{1,12})\.([0-9]{9})")
 _Operator = StructuredQuery.FieldFilter.Operator
@@ -102,13 +107,14 @@ class Writing:
 
     def whole(self, collection: str, id: str, document: ports.Document, body: str, version: int, nonce: str) -> Write:
         """Without a precondition."""
-        fields = {
+        kept = {
             "body": Value(string_value=body),
             "version": Value(integer_value=version),
             "nonce": Value(string_value=nonce),
         }
+        fields = {KEPT: Value(map_value={"fields": kept})}
         if by := self._by(collection, document):
-            fields["by"] = Value(map_value={"fields": by})
+            fields[BY] = Value(map_value={"fields": by})
         if collection in self._last_first:
             fields[ID] = Value(string_value=id)
         write = Write(update=Document(name=self._names.document(collection, id), fields=fields))
@@ -121,8 +127,8 @@ class Writing:
         fields = {
             "collection": Value(string_value=deleted.collection),
             "id": Value(string_value=deleted.id),
-            "nonce": Value(string_value=nonce),
-            "until": Value(timestamp_value=until),
+            UNTIL: Value(timestamp_value=until),
+            KEPT: Value(map_value={"fields": {"nonce": Value(string_value=nonce)}}),
         }
         name = self._names.document(GONE, f"{deleted.collection}.{deleted.id}")
         return _timed(Write(update=Document(name=name, fields=fields)))
@@ -135,7 +141,7 @@ class Writing:
 def _timed(write: Write) -> Write:
     write.update_transforms = [
         DocumentTransform.FieldTransform(
-            field_path="at", set_to_server_value=DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
+            field_path=AT, set_to_server_value=DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
         )
     ]
     return write
@@ -155,24 +161,37 @@ def _value(value: Any) -> Value:
 
 
 def nonce(document: Any) -> str:
-    return str(document.fields["nonce"].string_value)
+    return str(_kept(document)["nonce"].string_value)
 
 
 def stored(document: Any) -> Stored:
     """Of the protobuf message itself, which is much faster to read than its wrapping."""
-    fields = document.fields
+    fields = _kept(document)
     collection, named = place(document.name)
     version = fields["version"].integer_value
-    body = msgspec.json.decode(fields["body"].string_value)
-    return Stored(named, body, version, token(collection, named, version, document.update_time))
+    return Stored(named, body(document), version, token(collection, named, version, document.update_time))
+
+
+def kept(document: Any) -> Kept:
+    fields = _kept(document)
+    return Kept(place(document.name)[1], fields["body"].string_value, fields["version"].integer_value)
+
+
+def body(document: Any) -> ports.Document:
+    found: ports.Document = msgspec.json.decode(_kept(document)["body"].string_value)
+    return found
+
+
+def _kept(document: Any) -> Any:
+    return document.fields[KEPT].map_value.fields
 
 
 def row(document: Any, find: Find) -> Row:
-    fields = document.fields
+    fields = _kept(document)
     version = fields["version"].integer_value
     value: str | int | None = None
     if find.ordered_by is not None:
-        ordered = fields["by"].map_value.fields[find.ordered_by]
+        ordered = document.fields[BY].map_value.fields[find.ordered_by]
         value = ordered.string_value if ordered.WhichOneof("value_type") == "string_value" else ordered.integer_value
     named = place(document.name)[1]
     said = token(find.collection, named, version, document.update_time)
@@ -210,7 +229,7 @@ def query(
 def order(find: Find) -> list[str]:
     """The paths ordered by. Firestore takes no query of ids alone from the last one down, hence the field for it."""
     if find.ordered_by is not None:
-        return [f"by.{find.ordered_by}", NAME]
+        return [f"{BY}.{find.ordered_by}", NAME]
     return [ID] if find.descending else [NAME]
 
 
@@ -224,8 +243,20 @@ def _position(names: Names, find: Find, start: Position) -> list[Value]:
 
 def _where(field: str, operator: Any, value: Any) -> StructuredQuery.Filter:
     return StructuredQuery.Filter(
-        field_filter={"field": {"field_path": f"by.{field}"}, "op": operator, "value": _value(value)}
+        field_filter={"field": {"field_path": f"{BY}.{field}"}, "op": operator, "value": _value(value)}
     )
+
+
+def all_after(names: Names, collection: str, after: str, limit: int) -> StructuredQuery:
+    """Every document of a collection, by id."""
+    asked = StructuredQuery(
+        from_=[{"collection_id": collection}],
+        order_by=[{"field": {"field_path": NAME}, "direction": _Direction.ASCENDING}],
+        limit=limit,
+    )
+    if after:
+        asked.start_at = Cursor(values=[Value(reference_value=names.document(collection, after))], before=False)
+    return asked
 
 
 def is_empty(at_least: Any, below: Any) -> bool:
@@ -237,7 +268,7 @@ def target(names: Names, collection: str, id: int, since: datetime) -> Target:
     """What is listened to: the documents of a collection that were written since."""
     where = StructuredQuery.Filter(
         field_filter={
-            "field": {"field_path": "at"},
+            "field": {"field_path": AT},
             "op": _Operator.GREATER_THAN_OR_EQUAL,
             "value": Value(timestamp_value=since),
         }

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
 from google.cloud.firestore_v1.types import ListenRequest
@@ -128,4 +127,4 @@ class News:
         if collection == GONE:
             self._changed(Delete(fields["collection"].string_value, fields["id"].string_value, Token("")))
         else:
-            self._changed(Replace(collection, named, msgspec.json.decode(fields["body"].string_value), Token("")))
+            self._changed(Replace(collection, named, firestore_documents.body(document), Token("")))

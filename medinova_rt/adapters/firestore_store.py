@@ -102,7 +102,7 @@ class FirestoreStore:
         self._rules = Rules(finds)
         self._writing = Writing(self._names, self._rules, frozenset(told))
         self._patience = patience or Patience()
-        self._metadata = (("google-cloud-resource-prefix", self._names.database),)
+        self._metadata: tuple[tuple[str, str], ...] = (("google-cloud-resource-prefix", self._names.database),)
         self._source = token_hex(6)  # of all nonces of this store
         self._news: News | None = None
         self._told = tuple(told)
@@ -121,9 +121,11 @@ class FirestoreStore:
 
     async def open(self) -> None:
         """Raises Unavailable: `permanent` where there are no credentials, no such database or no right to it."""
-        self._channel = await asyncio.get_running_loop().run_in_executor(None, _credentials_channel)
-        if self._channel is None:
-            self._channel = _emulator_channel()
+        if os.environ.get("FIRESTORE_EMULATOR_HOST"):
+            self._channel = grpc.aio.insecure_channel(os.environ["FIRESTORE_EMULATOR_HOST"], options=CHANNEL)
+            self._metadata = (*self._metadata, ("authorization", "Bearer owner"))  # whose rules are nobody's
+        else:
+            self._channel = await asyncio.get_running_loop().run_in_executor(None, _cloud_channel)
         self._client = FirestoreAsyncClient(transport=FirestoreGrpcAsyncIOTransport(channel=self._channel))
         self._closing = False
         try:
@@ -327,14 +329,8 @@ def _instant(time: Any) -> datetime:
     return found
 
 
-def _emulator_channel() -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(os.environ["FIRESTORE_EMULATOR_HOST"], options=CHANNEL)
-
-
-def _credentials_channel() -> grpc.aio.Channel | None:
-    """None: there is an emulator. Looking for credentials may wait for a disk or a metadata server."""
-    if os.environ.get("FIRESTORE_EMULATOR_HOST"):
-        return None
+def _cloud_channel() -> grpc.aio.Channel:
+    """Looking for credentials may wait for a disk or a metadata server."""
     try:
         credentials, _ = google.auth.default(scopes=FirestoreGrpcAsyncIOTransport.AUTH_SCOPES)
     except GoogleAuthError:

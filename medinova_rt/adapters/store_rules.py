@@ -46,15 +46,6 @@ _position = msgspec.json.Decoder(tuple[str, str | int | None, str])
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A document as it is kept, with its version: what is copied from one store to another."""
-
-    id: str
-    body: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """A document on its way to a page; `value` is that of the ordering field."""
 

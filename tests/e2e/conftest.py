@@ -13,6 +13,7 @@ from tests.e2e.browsers import Browsers, Kind
 from tests.e2e.door import Door, Meet, Visitor
 from tests.e2e.people import People
 from tests.e2e.server import Server
+from tests.firestore import Emulator
 
 HERE = Path(__file__).parent
 
@@ -22,6 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def store(request: pytest.FixtureRequest) -> None:
+    """`--store firestore`: every server has a database of the emulator instead of a file."""
+    if request.config.getoption("--store") == "firestore":
+        emulator: Emulator = request.getfixturevalue("emulator")
+        Server.store = staticmethod(lambda: f"firestore://{emulator.project()}/(default)")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

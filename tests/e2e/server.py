@@ -7,8 +7,9 @@ import secrets
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 
@@ -41,6 +42,7 @@ class Server:
     """Listens on loopback only; `data` outlives restarts, and so does the port."""
 
     url = ""
+    store: ClassVar[Callable[[], str]] = staticmethod(lambda: "")  # MEDINOVA_STORE of the next one
 
     def __init__(self, data: Path, command: str = "serve", **settings: str) -> None:
         self.log, self.printed = data / "server.log", data / "printed.txt"
@@ -51,6 +53,7 @@ class Server:
             "MEDIA_PORT": "0",
             "MEDIA_ADDRESSES": "127.0.0.1",
             "SERVICE_KEY": SERVICE_KEY,
+            "STORE": Server.store(),
             **settings,
         }
 
