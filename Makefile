@@ -25,6 +25,9 @@ check: $(DEV) ## format, lint and types of Python, Rust and the web client, and 
 test: $(DEV) ## every test, real browsers included; installs what they need when it may
 	@tools/test
 
+evidence: $(DEV) ## which test shows which clause of HIPAA, OWASP API 1-10 and ASVS: runs them, or reads FROM=build/tests.xml
+	@$(PY) -m tools.evidence $(FROM)
+
 long: $(DEV) ## the searches too long for make test: e2e twenty times, Hypothesis at full depth
 	@tools/long
 
@@ -43,4 +46,4 @@ lock: $(STAMP) ## resolve the lock files anew from pyproject.toml and package.js
 clean: ## remove everything that make made, the data in var/ excepted
 	rm -rf .venv node_modules build dist native/target native/fuzz/target media/_engine.*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
-.PHONY: help install run check test long fuzz bench peers lock clean
+.PHONY: help install run check test evidence long fuzz bench peers lock clean

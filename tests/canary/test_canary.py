@@ -32,8 +32,6 @@ from tests.medinova_rt.adapters.smtp import LOCAL, MailServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-IN_THE_OPEN = pytest.mark.xfail(reason="fields marked private are not encrypted yet", strict=True)
-
 
 @dataclass
 class Left:
@@ -174,7 +172,6 @@ async def test_temporary_files_hold_nothing(left: Left) -> None:
     assert hits(all_but(), others) == {}
 
 
-@IN_THE_OPEN
 async def test_the_database_holds_nothing_in_the_open(left: Left) -> None:
     """With its write-ahead log, shared memory and the key store, while it runs and after it was killed."""
     databases = {

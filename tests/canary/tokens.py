@@ -54,7 +54,7 @@ NOT_PLANTED: Mapping[str, str] = {
     "Draft.parameters": "the codes and links of a letter, taken from the letter itself",
     "Draft.to": "the address of a user or invitation",
     "Patient.language": "one of two",
-    "Record.sealed": "an answer, which holds the others",
+    "Record.answer": "an answer, which holds the others",
     "Session.device": "one of some thirty; what it is read from is planted in the header (AGENT)",
 }
 NOWHERE = {"stray": STRAY, "agent": AGENT, "password": PASSWORD}  # what is to be kept nowhere at all
