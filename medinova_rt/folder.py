@@ -7,6 +7,7 @@ from medinova_rt import (
     assertions,
     audit,
     chat,
+    checkpoints,
     clinics,
     emergency,
     entrance,
@@ -36,6 +37,7 @@ KEY_STORE = "keys.db"  # apart from it, in backups too: what is destroyed here i
 KEYS = "kek.json"
 FINDS = (
     *audit.FINDS,
+    *checkpoints.FINDS,
     *clinics.FINDS,
     *emergency.FINDS,
     *entrance.FINDS,
