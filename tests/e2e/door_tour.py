@@ -2,8 +2,22 @@
 
 from collections.abc import AsyncIterator
 
+import pyotp
+
 from medinova_rt.demo import Somebody
-from tests.e2e.door import ADMINISTRATOR, CLINICIAN, FRONT_DESK, LINK, PATIENT, Door, Visitor, letter
+from tests.e2e.door import (
+    ADMINISTRATOR,
+    CLINICIAN,
+    CODE,
+    FRONT_DESK,
+    INTERPRETER,
+    LINK,
+    OPERATOR,
+    PATIENT,
+    Door,
+    Visitor,
+    letter,
+)
 from tests.e2e.people import People
 
 States = AsyncIterator[tuple[str, Visitor]]
@@ -17,6 +31,10 @@ async def door_tour(server: Door, people: People, size: tuple[int, int], family:
         return Visitor(server, await people.sit_down("visitor", width=width, height=height))
 
     async for state in _outside(await visitor()):
+        yield state
+    async for state in _hindered(await visitor(), await visitor(), f"nina.{family.lower()}@harbour.example"):
+        yield state
+    async for state in _barred(await visitor(), await visitor()):
         yield state
     async for state in _invited(await visitor(), await visitor(), f"nina.{family.lower()}@example.com"):
         yield state
@@ -58,6 +76,59 @@ async def _outside(visitor: Visitor) -> States:
     yield "invitation-over", visitor
 
 
+async def _hindered(guesser: Visitor, nina: Visitor, email: str) -> States:
+    await guesser.open("/sign-in")
+    await guesser.page.fill("textbox", "E-mail", email)
+    await guesser.page.click("button", "Continue")
+    for _ in range(6):
+        await guesser.chromium.fill("[name=password]", "a guess of many words")
+        async with guesser.chromium.expect_response("**/v1/sign-in/password"):
+            await guesser.page.click("button", "Sign in")
+    await guesser.sees("Too many attempts")
+    yield "sign-in-too-fast", guesser
+    password = await nina.server.employ(email, await nina.server.clinic("Harbour Clinic"), "clinician")
+    await nina.open("/sign-in")
+    await nina.page.fill("textbox", "E-mail", email)
+    await nina.page.click("button", "Continue")
+    await nina.chromium.click("text=Mail me a code")
+    await nina.page.fill("textbox", "Code of six digits", await letter(nina.server, email, CODE))
+    await nina.page.click("button", "Sign in")
+    await nina.sees("Protect your account")
+    yield "second-factor-asked", nina
+    await nina.chromium.click("[data-test=enrol-totp]")
+    await nina.sees("Key to type:")
+    secret = await nina.chromium.inner_text("[data-test=secret]")
+    await nina.page.fill("textbox", "Code of six digits", pyotp.TOTP(secret.replace(" ", "")).now())
+    await nina.page.click("button", "Confirm")
+    await nina.sees("Keep your recovery codes")
+    yield "recovery-codes", nina
+    await nina.page.click("button", "I have kept them")
+    await nina.sees("Hello, ")
+    await nina.page.click("button", "Sign out")
+    await nina.sees("Your clinic’s video visits")
+    await nina.open("/sign-in")
+    await nina.page.fill("textbox", "E-mail", email)
+    await nina.page.click("button", "Continue")
+    await nina.chromium.fill("[name=password]", password)
+    await nina.page.click("button", "Sign in")
+    await nina.sees("One more step")
+    yield "second-factor", nina
+
+
+async def _barred(interpreter: Visitor, operator: Visitor) -> States:
+    await _signed_in(interpreter, INTERPRETER)
+    yield "welcome-interpreter", interpreter
+    await interpreter.open("/people")
+    await interpreter.sees("you take part in visits")
+    yield "not-for-interpreters", interpreter
+    await _signed_in(operator, OPERATOR)
+    yield "welcome-operator", operator
+    await operator.chromium.route("**/v1/outbox*", lambda route: route.abort())
+    await operator.open("/outbox")
+    await operator.sees("cannot be reached")
+    yield "no-answer", operator
+
+
 async def _invited(administrator: Visitor, nina: Visitor, email: str) -> States:
     await _signed_in(administrator, ADMINISTRATOR)
     await administrator.open("/people")
@@ -95,6 +166,11 @@ async def _desk(desk: Visitor, other: Visitor, family: str) -> States:
     await desk.open("/profile")
     await desk.sees("Where I am signed in")
     yield "profile", desk
+    await desk.open("/patients")
+    await desk.page.fill("textbox", "Name", "Nobodyatall")
+    await desk.page.click("button", "Search")
+    await desk.sees("Nobody was found.")
+    yield "patients-none", desk
     for given in ("Philippa", "Philipa"):
         await desk.open("/patients#new")
         await desk.sees("New patient")

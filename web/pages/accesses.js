@@ -64,7 +64,7 @@ function rowOf({ at, who, action, outcome, emergency }) {
       'span',
       { class: 'row-text' },
       element('strong', {}, who.name || roleName(who.role)),
-      element('span', { class: 'hint' }, [who.name && roleName(who.role), done].filter(Boolean).join(' · ')),
+      element('span', { class: 'hint' }, [who.name && who.role !== 'user' && roleName(who.role), done].filter(Boolean).join(' · ')),
       emergency && element('span', { class: 'tags' }, element('span', { class: 'tag alarm' }, texts.emergency.heading)),
     ),
     element('time', { class: 'hint', datetime: at }, moment(at)),

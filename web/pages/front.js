@@ -60,8 +60,8 @@ function outside() {
 function inside(me, clinic) {
   const ways = [
     may(clinic, 'patients.find') && way('/patients', 'people', texts.front.patients, texts.front.patientsText),
-    may(clinic, 'patients.create') && way('/patients#new', 'check', texts.front.newPatient, texts.front.newPatientText),
-    may(clinic, 'people.list') && way('/people', 'devices', texts.front.people, may(clinic, 'people.change') ? texts.front.peopleChange : texts.front.peopleRead),
+    may(clinic, 'patients.create') && way('/patients#new', 'person-plus', texts.front.newPatient, texts.front.newPatientText),
+    may(clinic, 'people.list') && way('/people', 'briefcase', texts.front.people, may(clinic, 'people.change') ? texts.front.peopleChange : texts.front.peopleRead),
     me.operator && way('/outbox', 'send', texts.front.outbox, texts.front.outboxText),
     way('/profile', 'shield', texts.front.profile, texts.front.profileText),
   ].filter((part) => part instanceof HTMLElement);

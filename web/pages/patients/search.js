@@ -55,6 +55,7 @@ export function searchView({ api, me, clinic }) {
       const sought = made.values();
       last = { user: me.id, sought };
       await search(sought);
+      if (found.getBoundingClientRect().top > innerHeight * 0.75) found.scrollIntoView(); // a phone shows nothing of it
     },
   });
   if (Object.keys(last.sought).length) {
