@@ -80,8 +80,8 @@ async def main() -> None:
             people = People(browsers)
             async for state, person in tour(server, people, size, (clinician, patient)):
                 assert isinstance(person.page, ChromiumPage)
-                await person.page.evaluate(NAME_CAMERA)
                 await person.page.page.wait_for_function(PICTURES)
+                await person.page.evaluate(NAME_CAMERA)  # the last thing before: whatever is drawn anew undoes it
                 await person.page.page.screenshot(path=FOLDER / f"{state}-{name}.png", animations="disabled")
             await people.leave()
         await server.stop()
