@@ -27,7 +27,7 @@ from tests.e2e.polling import until
 from tests.e2e.server import START_S, Server
 
 CODE = r"(?m)^\s*(\d{6})\s*$"
-LINK = r"https?://\S+(/(?:sign-in|invitation)#\S+)"
+LINK = r"https?://\S+(/(?:sign-in|invitation|profile)#\S+)"
 ROLES = ("administrator", "clinician", "front desk", "patient", "interpreter", "operator")
 ADMINISTRATOR, CLINICIAN, FRONT_DESK, PATIENT, INTERPRETER, OPERATOR = (
     next(each for each in PEOPLE if each.role == role) for role in ROLES
@@ -78,7 +78,8 @@ class Door(Server):
             page = await cabinet.store.find(sessions.BY_USER, (user.id,))
             for row in page.rows:
                 session = sessions.read(row)
-                stale = replace(session, authenticated_at=session.authenticated_at - 2 * PROOF_LIFE)
+                long_ago = session.authenticated_at - 2 * PROOF_LIFE
+                stale = replace(session, authenticated_at=long_ago, second_at=session.second_at and long_ago)
                 aged = Replace(sessions.COLLECTION, row.id, documents.encode(stale), row.token)
                 await cabinet.store.transact([aged])
         finally:

@@ -6,7 +6,7 @@ Each test stands on the demo clinic and on nothing that another did; whoever is 
 import pyotp
 
 from tests.e2e.acts import NEW_PASSWORD, accept, enter, invited
-from tests.e2e.door import Door, Meet, authenticator
+from tests.e2e.door import LINK, Door, Meet, authenticator, letter
 from tests.e2e.polling import until
 
 
@@ -121,3 +121,41 @@ async def test_one_session_is_signed_out_from_another(meet: Meet, door: Door) ->
     await until(is_out, "the other browser is signed out", 5)
     await nina.reload()
     await nina.sees("My profile")
+
+
+async def test_an_address_is_changed_by_the_link_that_is_mailed_to_it(meet: Meet, door: Door) -> None:
+    nina = await invited(meet, door, "nina.old@example.com", "Billing")
+    await accept(nina)
+    await nina.press("Nina Ray")
+    await nina.type("New address", "nina.new@example.com")
+    await nina.press("Send a link")
+    await nina.sees("Confirm the link that we have sent to nina.new@example.com.")
+    await nina.open(await letter(door, "nina.new@example.com", LINK))
+    await nina.sees("You have opened the link that was sent to your new address.")
+    assert await nina.path() == "/profile#address", "the token stays in the address"
+    await nina.is_sound()
+    await nina.press("Make this your address")
+    await nina.sees("Your address is changed.", "nina.new@example.com", "Send a link")
+    await letter(door, "nina.old@example.com", "no longer belongs to it")
+    await nina.press("Sign out")
+    await nina.sees("Your clinic’s video visits")
+    await enter(nina, "nina.old@example.com", NEW_PASSWORD)
+    await nina.sees_no("Hello, Nina Ray")
+    await enter(nina, "nina.new@example.com", NEW_PASSWORD)
+    await nina.sees("Hello, Nina Ray")
+
+
+async def test_who_is_disabled_is_out_at_once_and_comes_back_when_enabled(meet: Meet, door: Door) -> None:
+    nina = await invited(meet, door, "nina.out@example.com", "Billing")
+    await accept(nina)
+    await door.command("user", "disable", "nina.out@example.com")
+
+    async def is_out() -> bool:
+        return bool(await nina.ask("async () => (await fetch('/v1/me')).status === 401"))
+
+    await until(is_out, "a disabled user is signed out", 5)
+    await letter(door, "nina.out@example.com", "every device was signed out")
+    await door.command("user", "enable", "nina.out@example.com")
+    await nina.open("/")
+    await enter(nina, "nina.out@example.com", NEW_PASSWORD)
+    await nina.sees("Hello, Nina Ray")

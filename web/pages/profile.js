@@ -23,7 +23,7 @@ export async function view(context) {
       element('div', { class: 'stack' }, factorsSection(context, factors.body), sessionsSection(context, sessions.body.items)),
     ),
   );
-  if (location.hash) requestAnimationFrame(() => root.querySelector(location.hash.startsWith('#email-') ? '#address' : location.hash)?.scrollIntoView());
+  if (location.hash) requestAnimationFrame(() => root.querySelector(location.hash)?.scrollIntoView());
   return root;
 }
 

@@ -7,10 +7,15 @@ import { toast } from '../../toast.js';
 
 const LINK = '#email-';
 
+let token = ''; // of the link that was opened: taken out of the address, which others may see
+
 /** @param {import('../../page.js').Context} context */
 export function addressSection(context) {
-  const confirms = location.hash.startsWith(LINK);
-  const root = confirms ? confirmForm(context, location.hash.slice(LINK.length)) : askForm(context);
+  if (location.hash.startsWith(LINK)) {
+    token = location.hash.slice(LINK.length);
+    history.replaceState(null, '', `${location.pathname}#address`);
+  }
+  const root = token ? confirmForm(context) : askForm(context);
   return element('section', { class: 'card', id: 'address' }, element('h2', {}, texts.address.title), root);
 }
 
@@ -31,8 +36,8 @@ function askForm({ api }) {
   }).root;
 }
 
-/** @param {import('../../page.js').Context} context @param {string} token */
-function confirmForm({ api, again }, token) {
+/** @param {import('../../page.js').Context} context */
+function confirmForm({ api, again }) {
   return form({
     name: 'address-confirm',
     content: [element('p', {}, texts.address.opened)],
@@ -40,7 +45,7 @@ function confirmForm({ api, again }, token) {
     problems: { senseless: texts.address.over },
     send: async (busy) => {
       await api.post('/v1/me/email/confirm', { token }, { busy });
-      history.replaceState(null, '', location.pathname);
+      token = '';
       await again();
       toast(texts.address.changed);
     },
