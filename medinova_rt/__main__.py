@@ -5,6 +5,7 @@ medinova demo [--https]  serve with a demo clinic and a visit to try out, and pr
 medinova outbox          print the letters of a server that has no mail server, the newest last
 medinova user …          add somebody, such as the first administrator; list; set a password
 medinova clinic …        add a clinic; list
+medinova audit …         verify the audit trail, report from it, export it; print the key that signs its checkpoints
 """
 
 import argparse
@@ -25,7 +26,7 @@ import segno
 from aiohttp import web
 
 from api import call
-from medinova_rt import clinics, config, demo, moving, server
+from medinova_rt import audit_command, clinics, config, demo, moving, server
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.cabinet import Cabinet, office
 from medinova_rt.config import SettingError, Settings
@@ -65,6 +66,8 @@ def main() -> int:
             return _run(settings, level, _show_demo)
         if arguments.command == "outbox":
             return asyncio.run(_show_outbox(settings))
+        if arguments.command == "audit":
+            return asyncio.run(audit_command.run(settings, arguments))
         if arguments.command in ("user", "clinic"):
             return asyncio.run(_in_office(settings, arguments))
         if arguments.command == "store":
@@ -93,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, about in (("source", "sqlite:FOLDER or firestore://PROJECT/DATABASE"), ("target", "the like, and empty")):
         copy.add_argument(name, help=about)
     acts.add_parser("indexes", help="print the indexes that a Firestore database needs")
+    audit_command.add(commands)
     return parser
 
 

@@ -12,7 +12,6 @@ One process makes them, by a job, once a minute; where two do after all, the num
 """
 
 import asyncio
-import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict
 from medinova_rt.ids import CheckpointId, ClinicId, JobId, StrandId, derived_id
 from medinova_rt.jobs import Job
+from medinova_rt.logs import Log, Word
 from medinova_rt.merkle import Tree
 from medinova_rt.phi import Open
 from medinova_rt.ports import MAX_PAGE, Find, Insert, Replace, Store, Stored, Token, Write
@@ -48,7 +48,7 @@ MAX_MOVED = 90  # heads in one checkpoint, since each is a write of its transact
 AT_ONCE = 32  # heads read at the same time
 MAX_LEAVES = 200_000  # of the trees kept in memory, all clinics together; the one not used longest goes
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Head(Struct, frozen=True):
@@ -156,8 +156,8 @@ class Checkpoints:
         """Leave the next job, unless it is there already."""
         slot = int(now.timestamp() // EVERY.total_seconds()) + 1
         due = datetime.fromtimestamp(slot * EVERY.total_seconds(), UTC)
-        id = JobId(derived_id("job", CHECKPOINT_JOB, str(slot)))
-        planned = Job(id=id, clinic=PLATFORM, kind=CHECKPOINT_JOB, about={}, due_at=due)
+        planned_id = JobId(derived_id("job", CHECKPOINT_JOB, str(slot)))
+        planned = Job(id=planned_id, clinic=PLATFORM, kind=CHECKPOINT_JOB, about={}, due_at=due)
         try:
             await self._store.transact([Insert(jobs.COLLECTION, planned.id, documents.encode(planned))])
         except Conflict:
@@ -199,7 +199,7 @@ class Checkpoints:
         moved, resting = [], []
         for (strand, token), head in zip(held, heads, strict=True):
             if head is None or head.seq < strand.seq:
-                self._mismatch(clinic, "strand-is-shorter", strand.id)
+                self._mismatch(clinic, Word("strand-is-shorter"))
             elif head.seq > strand.seq:
                 moved.append((strand, token, head))
             elif now - strand.moved_at > CLOSE_AFTER:
@@ -232,7 +232,7 @@ class Checkpoints:
         number = msgspec.json.decode(copied, type=Checkpoint).number if copied else 0
         there = last.number if last else 0
         if number > there or (copied and last and number == there and copied != line(last)):
-            self._mismatch(clinic, "copies-are-of-another-store")
+            self._mismatch(clinic, Word("copies-are-of-another-store"))
             return False
         while number < there:
             page = await self._store.find(BY_NUMBER, (clinic,), at_least=number + 1, limit=MAX_PAGE)
@@ -293,7 +293,7 @@ class Checkpoints:
                 break
         if last:
             if (last.root, last.strands) != (ledger.tree.root.hex(), len(ledger.tree)):
-                self._mismatch(clinic, "strands-differ")
+                self._mismatch(clinic, Word("strands-differ"))
                 return None
             ledger.number, ledger.digest = last.number, digest(last)
         return ledger
@@ -304,10 +304,9 @@ class Checkpoints:
         while len(self._ledgers) > 1 and sum(len(each.tree) for each in self._ledgers.values()) > MAX_LEAVES:
             self._ledgers.popitem(last=False)
 
-    def _mismatch(self, clinic: ClinicId, code: str, strand: StrandId | None = None) -> None:
+    def _mismatch(self, clinic: ClinicId, why: Word) -> None:
         self._counts["mismatches"] += 1
-        about = {"code": code, "clinic": clinic, "strand": strand}
-        log.error("the audit trail does not fit its checkpoints: run medinova audit verify", extra=about)
+        log.error("the audit trail does not fit its checkpoints: run medinova audit verify", code=why, clinic=clinic)
 
 
 def _replacing(strand: Strand, token: Token) -> Write:

@@ -110,6 +110,22 @@ class Settings(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     data: Annotated[str, _about("The folder for the database, keys and certificate.", "the path of a folder")] = "var"
+    audit_key: Annotated[
+        str,
+        _about(
+            "The file with the key that signs the audit trail's checkpoints. Empty: made at first start in "
+            "DATA/audit.key.",
+            _FILE,
+        ),
+    ] = ""
+    audit_copies: Annotated[
+        str,
+        _about(
+            "The folder to which those checkpoints are copied, best on a disk that whoever looks after the database "
+            "cannot write to. Empty: DATA/checkpoints.",
+            "the path of a folder",
+        ),
+    ] = ""
     media_port: Annotated[
         int, _about("The UDP port for the media of all; 0 takes a free one.", _PORT), Meta(ge=0, le=65535)
     ] = DEFAULT_PORT

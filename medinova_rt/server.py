@@ -22,12 +22,14 @@ from api import call, forwarded, limits, malformed, routes
 from media.engine import Address, Engine, StaleEngine
 from media.plane import VIDEO_CODECS, MediaPlane
 from media.reference import ReferenceEngine
-from medinova_rt import clinics, doorman, logs
+from medinova_rt import archive, clinics, doorman, logs
 from medinova_rt.accounts import Accounts
+from medinova_rt.adapters.folder_copies import FolderCopies
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.smtp_notifier import SmtpNotifier
 from medinova_rt.assertions import Assertions
 from medinova_rt.cabinet import Cabinet
+from medinova_rt.checkpoints import CHECKPOINT_JOB, Checkpoints
 from medinova_rt.clinics import ADULTHOOD_JOB, Clinics
 from medinova_rt.config import Settings
 from medinova_rt.doorman import WATCH_EVERY, WATCH_JOB, Doorman
@@ -77,6 +79,8 @@ LOOKUPS = web.AppKey("lookups", Lookups)
 DOORMAN = web.AppKey[Doorman]("doorman")
 SWEEPS = web.AppKey("sweeps", Sweeps)
 WATCH = web.AppKey("watch", Sweeps)
+COPIES = web.AppKey("copies", FolderCopies)
+CHECKPOINTS = web.AppKey("checkpoints", Checkpoints)
 NOTIFIER = web.AppKey[SmtpNotifier | OutboxNotifier]("notifier")
 
 
@@ -103,6 +107,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.SETTINGS] = settings
     app[call.SERVICE_KEY] = settings.service_key.reveal() or key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
+    app[COPIES] = archive.copies(settings)
+    app[CHECKPOINTS] = Checkpoints(store, archive.signing_key(settings), app[COPIES])
     app[CABINET], app[call.STORE], app[call.REPEATS] = cabinet, store, Repeats(store)
     app[call.CLINICS] = Clinics(store)
     app[call.SESSIONS] = Sessions(store)
@@ -160,6 +166,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     counters.include("log", logs.counters)
     counters.include("store", cabinet.counters)
     counters.include("audit", cabinet.strands.counters)
+    counters.include("checkpoints", app[CHECKPOINTS].counters)
     counters.include("jobs", work.counters)
     counters.include("mail", app[MAIL].counters)
     counters.include("firebase" if settings.firebase else "passwords", identity.counters)
@@ -216,9 +223,18 @@ async def _stop(runner: web.AppRunner, app: web.Application) -> None:
 async def open_store(app: web.Application) -> AsyncIterator[None]:
     cabinet = app[CABINET]
     await cabinet.open()
+    try:
+        await app[COPIES].open()
+    except Unavailable as error:
+        raise CannotStart("MEDINOVA_AUDIT_COPIES is no folder that this user can make or use.") from error
     app[call.HEALTH].add("store", lambda: cabinet.store.get(clinics.COLLECTION, clinics.DEMO.id))
     await app[call.CLINICS].ensure(clinics.DEMO)
     yield
+    try:
+        async with asyncio.timeout(app[call.SETTINGS].stop_s / 5):
+            await app[CHECKPOINTS].write(app[call.CLOCK]())  # of all that was done, since nothing is done any more
+    except (Unavailable, TimeoutError):
+        log.warning("the last checkpoint of the audit trail was not made; the next start makes it")
     await cabinet.close()
 
 
@@ -253,6 +269,7 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
     await app[SWEEPS].plan(app[call.CLOCK]())
     if app[call.SETTINGS].firebase:
         await app[WATCH].plan(app[call.CLOCK]())
+    await app[CHECKPOINTS].plan(app[call.CLOCK]())
     stop = asyncio.Event()
     handlers = {
         ADULTHOOD_JOB: app[call.RELATIONS].bring_to_age,
@@ -260,6 +277,7 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
         MAIL_JOB: app[MAIL].deliver,
         SWEEP_JOB: app[SWEEPS].run,
         WATCH_JOB: app[WATCH].run,
+        CHECKPOINT_JOB: app[CHECKPOINTS].run,
     }
     runner = asyncio.create_task(app[JOBS].run(handlers, stop))
     app[call.HEALTH].add("jobs", check)

@@ -4,9 +4,10 @@ It needs the store as it stands (sealed fields stay sealed: no data key is asked
 the checkpoints, and reads each page once or twice, so that memory is bounded by the number of strands. It runs beside a
 server too: what comes in meanwhile only makes strands longer.
 
-What is looked at, in this order: the checkpoints (signed, in a row, their tree, equal to their copies), then all records
-by time (each in a strand that there is), then every strand from its first record to beyond the last checkpoint. What
-was written since then is held by its chain alone, which whoever writes to the store can make anew: a minute, at most.
+What is looked at, in this order: the checkpoints (signed, in a row, their tree, equal to their copies), then all
+records by time (each in a strand that there is), then every strand from its first record to beyond the last checkpoint.
+What was written since then is held by its chain alone, which whoever writes to the store can make anew: a minute, at
+most.
 """
 
 from collections import Counter
@@ -26,7 +27,7 @@ from medinova_rt.strands import NOWHERE, Strand
 
 MAX_FAULTS = 20  # told, of one clinic; the rest is counted
 COPY_LAG = timedelta(minutes=2)  # in which a checkpoint of a running server may lack its copy
-DAMAGED = (msgspec.MsgspecError, ValueError, KeyError, TypeError, RuntimeError)  # what reading an altered document raises
+DAMAGED = (Unavailable, msgspec.MsgspecError, ValueError, KeyError, TypeError, RuntimeError)  # what reading it raises
 
 Progress = Callable[[str, int], None]  # what is counted, and how much of it there is by now
 
@@ -83,7 +84,9 @@ class Verification:
         await self._look_at_list()
         await self._look_at_strands()
         if self._unreadable and self.verdict.is_intact:
-            self.verdict.blame("a record of before there were strands is damaged: the list by time cannot be read through")
+            self.verdict.blame(
+                "a record of before there were strands is damaged: the list by time cannot be read through"
+            )
         return self.verdict
 
     # --- checkpoints ---
@@ -127,7 +130,11 @@ class Verification:
     def _fault_of(self, row: Stored, ledger: Ledger) -> tuple[str, Checkpoint | None]:
         try:
             found = checkpoints.read(row)
-            if row.id != found.id or found.id != checkpoints.checkpoint_id(self._clinic, found.number) or row.version != 1:
+            if (
+                row.id != found.id
+                or found.id != checkpoints.checkpoint_id(self._clinic, found.number)
+                or row.version != 1
+            ):
                 return "was altered: it is not where it belongs", found
             if found.number != ledger.number + 1:
                 return "", found
@@ -177,12 +184,14 @@ class Verification:
             started = encode_instant(strand.started_at)
             first = min(first or started, started)
             await self._walk(strand)
-        for id in self._heads:
-            if id not in seen:
-                self.verdict.blame(f"strand {id} is missing, with {self._heads[id].seq} records")
+        for known, head in self._heads.items():
+            if known not in seen:
+                self.verdict.blame(f"strand {known} is missing, with {head.seq} records")
         for listed in self._listed:
             if listed not in seen:
-                self.verdict.blame(f"{self._listed[listed]} records say that they are of strand {listed}, which is not there")
+                self.verdict.blame(
+                    f"{self._listed[listed]} records say that they are of strand {listed}, which is not there"
+                )
         if self._unchained and first is not None and self._unchained[0] >= first:
             self.verdict.blame(f"record {self._unchained[1]} is in no strand, and later than the first one began")
 
@@ -209,13 +218,12 @@ class Verification:
         seq, previous = 0, str(strand.id)
         async for row in self._records(strand.id):
             number = seq + 1
-            fault = f"record {number} of strand {strand.id} is damaged: it cannot be read"
-            if row is not None:
-                fault = self._fault_of_record(row, strand, number, previous)
-            if fault:
+            if row is None:
+                self.verdict.blame(f"record {number} of strand {strand.id} is damaged: it cannot be read")
+                return
+            if fault := self._fault_of_record(row, strand, number, previous):
                 self.verdict.blame(fault)
                 return
-            assert row is not None
             seq, previous = number, row.document["digest"]
             self.verdict.records += 1
             self._progress("records", self.verdict.records)
@@ -260,7 +268,9 @@ class Verification:
                 if head.strand == strand:
                     page = await self._store.find(audit.BY_STRAND, (strand,), at_least=head.seq, limit=1)
                     if not page.rows or page.rows[0].document.get("digest") != head.digest:
-                        among = f"record {head.seq}" if head.seq == good + 1 else f"a record from {good + 1} to {head.seq}"
+                        among = (
+                            f"record {head.seq}" if head.seq == good + 1 else f"a record from {good + 1} to {head.seq}"
+                        )
                         return f"{among} of strand {strand} was altered, and all that follow were made to fit it"
                     good = head.seq
         return f"strand {strand} was made anew"
@@ -273,7 +283,7 @@ class Verification:
         while True:
             try:
                 page = await self._store.find(find, equal, limit=MAX_PAGE, cursor=cursor)
-            except (Unavailable, *DAMAGED):
+            except DAMAGED:
                 await self._check_store()
                 yield None
                 return
@@ -289,7 +299,7 @@ class Verification:
         while True:
             try:
                 page = await self._store.find(audit.BY_STRAND, (strand,), at_least=start, limit=MAX_PAGE)
-            except (Unavailable, *DAMAGED):
+            except DAMAGED:
                 await self._check_store()
                 async for row in self._singly(strand, start):
                     yield row
@@ -305,7 +315,7 @@ class Verification:
         for seq in range(start, start + MAX_PAGE + 1):
             try:
                 page = await self._store.find(audit.BY_STRAND, (strand,), at_least=seq, below=seq + 1, limit=1)
-            except (Unavailable, *DAMAGED):
+            except DAMAGED:
                 yield None
                 return
             for row in page.rows:

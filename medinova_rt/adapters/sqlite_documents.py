@@ -6,6 +6,7 @@ value's JSON (`->`), in which 1, "1", true and ["1"] differ; what is ranged over
 which it is neither integer nor text are not in the index at all. So no row that was found has to be parsed to be sure.
 """
 
+import contextlib
 import functools
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -138,7 +139,8 @@ def rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Ite
         for found in cursor:
             yield Row(*found)
     finally:
-        cursor.close()  # a read transaction left open would hold the WAL file
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed with its connection, where a row was damaged
+            cursor.close()  # a read transaction left open would hold the WAL file
 
 
 def get(connection: sqlite3.Connection, collection: str, id: str) -> Stored | None:

@@ -85,4 +85,5 @@ class Readers:
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether somebody else holds the file."""
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    code: int = getattr(error, "sqlite_errorcode", 0)  # the module's own errors have none
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -10,6 +10,7 @@ the same file open: SQLite's lock tells the writers apart, and whoever finds it 
 """
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import threading
@@ -88,6 +89,20 @@ class SqliteStore:
     def counters(self) -> Mapping[str, int]:
         """Totals since start by `COUNTS`, reads that had to wait for a slow disk, and the transacts `pending` now."""
         return {**self._counts, "slow": self._readers.slow if self._readers else 0, "pending": len(self._pending)}
+
+    async def check(self) -> list[str]:
+        """Return what SQLite finds wrong with the file and its indexes; it reads all of it. Raises Unavailable."""
+
+        def look() -> list[str]:
+            with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_S)) as connection:
+                return [text for (text,) in connection.execute("PRAGMA integrity_check(20)") if text != "ok"]
+
+        try:
+            return await asyncio.to_thread(look)
+        except sqlite3.Error as error:
+            if is_busy(error):
+                raise _unavailable(error) from error
+            return ["SQLite cannot read it through"]
 
     # --- reading ---
 

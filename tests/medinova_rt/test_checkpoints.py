@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import itertools
 from datetime import timedelta
 
 import msgspec
@@ -37,7 +38,7 @@ async def test_it_is_signed_and_follows_the_one_before(store: Store) -> None:
         await trail.checkpoint()
     made = await written(trail)
     assert made[0].previous == ONE
-    for before, after in zip(made, made[1:], strict=False):
+    for before, after in itertools.pairwise(made):
         assert after.previous == hashlib.sha256(checkpoints.line(before)).hexdigest()
     for each in made:
         assert each.key == KEY.id

@@ -169,7 +169,7 @@ SECRETS = {
 }
 FROM = {"MEDINOVA_MAIL_FROM": "a@example.org"}
 # named like secrets, and none
-NO_SECRETS = {"MEDINOVA_TLS_KEY"}  # a path
+NO_SECRETS = {"MEDINOVA_TLS_KEY", "MEDINOVA_AUDIT_KEY"}  # paths
 
 
 def test_every_secret_is_marked_by_its_type() -> None:

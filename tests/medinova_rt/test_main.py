@@ -1,11 +1,13 @@
 """The command as a user runs it: a process of its own."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 from datetime import UTC, datetime
@@ -149,3 +151,34 @@ async def test_outbox_of_a_folder_without_a_database(tmp_path: Path) -> None:
     assert (code, out) == (1, "")
     assert err.startswith("medinova cannot start: MEDINOVA_DATA holds no database")
     assert not (tmp_path / "var").exists()
+
+
+async def test_the_audit_trail_is_verified_beside_a_server_and_without_one(tmp_path: Path) -> None:
+    command = await start(tmp_path, "serve", MEDIA_ADDRESSES="127.0.0.1")
+    await command.line(command.process.stderr, "ready")
+    assert (await run(tmp_path, "user", "add", "ada@example.org", "--name", "Ada", "--operator"))[0] == 0
+    code, out, err = await run(tmp_path, "audit", "verify")
+    assert (code, err) == (0, "")
+    assert await command.end(signal.SIGTERM) == 0
+    code, out, err = await run(tmp_path, "audit", "verify")
+    assert (code, err) == (0, "")
+    assert re.search(r"cli-platform: 2 records in 1 strand, 1 checkpoint, 0 since the last one", out), out
+    assert "The audit trail is intact." in out
+    code, key, _ = await run(tmp_path, "audit", "key")
+    assert (code, len(key.strip())) == (0, 64)
+    (tmp_path / "var" / "audit.key").unlink()
+    assert (await run(tmp_path, "audit", "verify"))[0] == 1
+    assert (await run(tmp_path, "audit", "verify", "--key", key.strip()))[0] == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "var" / "medinova.db")) as connection, connection:
+        connection.execute(
+            "UPDATE documents SET body = replace(body, '\"user.create\"', '\"user.remove\"') WHERE collection = 'audit'"
+        )
+    code, out, err = await run(tmp_path, "audit", "verify", "--key", key.strip())
+    assert code == 3
+    assert re.search(r"record 1 \(aud-\w+\) of strand str-\w+ was altered", out), out
+
+
+async def test_what_is_no_data_folder_cannot_be_verified(tmp_path: Path) -> None:
+    code, out, err = await run(tmp_path, "audit", "verify")
+    assert (code, out) == (1, "")
+    assert "holds no database" in err

@@ -209,7 +209,10 @@ async def an_altered_copy(trail: Trail) -> None:
 TAMPERINGS: list[tuple[Callable[[Trail], Awaitable[None]], str]] = [
     (an_altered_record, rf"record 5 \(aud-\w+\) of strand {A_STRAND} was altered"),
     (an_altered_and_replaced_version, rf"record 5 \(aud-\w+\) of strand {A_STRAND} was altered"),
-    (an_altered_record_with_a_fitting_digest, rf"record 6 \(aud-\w+\) of strand {A_STRAND} does not follow the one before"),
+    (
+        an_altered_record_with_a_fitting_digest,
+        rf"record 6 \(aud-\w+\) of strand {A_STRAND} does not follow the one before",
+    ),
     (a_record_with_a_field_more, rf"record 5 \(aud-\w+\) of strand {A_STRAND} was altered"),
     (a_record_missing_in_the_middle, rf"record 5 of strand {A_STRAND} is missing: record 6 \(aud-\w+\) comes next"),
     (the_first_record_missing, rf"record 1 of strand {A_STRAND} is missing"),
@@ -274,8 +277,12 @@ async def test_an_old_copy_of_the_whole_store_put_back_lags_behind_the_copies(st
 async def test_records_of_before_there_were_strands_are_counted(store: Store) -> None:
     trail = Trail(store)
     old = trail.act()
-    before = {name: value for name, value in old.document.items() if name not in ("strand", "seq", "previous", "digest")}
-    await store.transact([Insert(audit.COLLECTION, old.id, {**before, "schema": 1, "at": "2026-11-24T09:00:00.000000Z"})])
+    before = {
+        name: value for name, value in old.document.items() if name not in ("strand", "seq", "previous", "digest")
+    }
+    await store.transact(
+        [Insert(audit.COLLECTION, old.id, {**before, "schema": 1, "at": "2026-11-24T09:00:00.000000Z"})]
+    )
     assert (await trail.verify()).unchained == 1
     await trail.write(2)
     await trail.checkpoint()
@@ -328,9 +335,10 @@ async def test_every_byte_of_a_stored_record_counts(tmp_path: Path) -> None:
         (body,) = connection.execute("SELECT body FROM documents WHERE id = ?", (record["id"],)).fetchone()
     whole = file.read_bytes()
     start = whole.index(body.encode())
-    before = start - 16 - len(record["id"])  # between them: the token, which is the store's own
-    assert whole[before:].startswith(record["id"].encode())
-    places = [*range(before, before + len(record["id"])), *range(start, start + len(body))]
+    named = len(audit.COLLECTION) + len(record["id"])
+    before = start - 16 - named  # between them: the token, which is the store's own
+    assert whole[before:].startswith(f"{audit.COLLECTION}{record['id']}".encode())
+    places = [*range(before, before + named), *range(start, start + len(body))]
     for n, place in enumerate(places):
         altered = bytearray(whole)
         altered[place] ^= 1 << n % 8
@@ -339,7 +347,11 @@ async def test_every_byte_of_a_stored_record_counts(tmp_path: Path) -> None:
         await looked_at.open()
         trail.store = looked_at
         faults = await trail.faults()
+        damage = await looked_at.check() if place < start else []
         await looked_at.close()
+        if place < start:  # the name of the row, beside the record that holds it too: SQLite reads it from an index
+            assert faults or damage
+            continue
         assert faults, (place - start, altered[place - 8 : place + 8])
         assert re.search(rf"record 5 .*of strand {record['strand']} ", faults[0]), (faults, place - start)
     file.write_bytes(whole)

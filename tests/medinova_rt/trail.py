@@ -70,7 +70,9 @@ class Trail:
         self.checkpoints = Checkpoints(self.chained, KEY, self.copies)
 
     def act(self, clinic: ClinicId = ONE, **more: Any) -> Insert:
-        return audit.record(Service(clinic), "patient.read", self.now, clinic=clinic, patient=PatientId("pat-1"), **more)
+        return audit.record(
+            Service(clinic), "patient.read", self.now, clinic=clinic, patient=PatientId("pat-1"), **more
+        )
 
     async def write(self, count: int = 1, clinic: ClinicId = ONE) -> None:
         for _ in range(count):
