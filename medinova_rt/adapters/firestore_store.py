@@ -38,6 +38,7 @@ from medinova_rt.ports import Delete, Find, Insert, Page, Stored, Token, Write
 
 MAX_PENDING = 1024  # calls that wait or are under way; more are refused
 MAX_UNDER_WAY = 100  # as many streams as a connection has; the deadline of who waits has not begun
+OPEN_S = 20.0  # for one attempt at the first call, which finds a connection and credentials too
 MARK_LIFE = timedelta(days=1)  # of what says that a document was deleted; a TTL policy takes it away
 PROBE = ("clinics", "probe")  # a document that need not be there: whether the database answers
 
@@ -181,7 +182,7 @@ class FirestoreStore:
         """By Firestore's own clock, which is the one that counts."""
         probe = {"database": self._names.database, "documents": [self._names.document(*PROBE)]}
         stream = await self._client.batch_get_documents(
-            request=probe, retry=None, timeout=self._patience.read_s, metadata=self._metadata
+            request=probe, retry=None, timeout=OPEN_S, metadata=self._metadata
         )
         times = [type(answer).pb(answer).read_time async for answer in stream]
         return _instant(times[-1])
@@ -287,7 +288,7 @@ class FirestoreStore:
                     raise Unavailable("the store is closed")
                 yield
         except exceptions.GoogleAPICallError as error:
-            raise self._failed(error) from None
+            raise self._failed(error, permanent=not isinstance(error, PASSING)) from None
         finally:
             self._pending -= 1
 
@@ -302,11 +303,11 @@ class FirestoreStore:
         self._counts["conflicts"] += 1
         return Conflict("somebody else changed it first")
 
-    def _failed(self, error: Exception) -> Unavailable:
+    def _failed(self, error: Exception, *, permanent: bool = False) -> Unavailable:
         """The error's own text may say what was written, and goes nowhere."""
         self._counts["failed"] += 1
         log.warning("the store does not answer", code=code(error))
-        return Unavailable("the store does not answer", permanent=not isinstance(error, (*PASSING, *CONFLICTS)))
+        return Unavailable("the store does not answer", permanent=permanent)
 
 
 def _next_version(write: Write) -> int:
