@@ -95,6 +95,7 @@ async def test_a_small_phone_or_two_hundred_percent_cuts_nothing_off(meet: Meet)
         assert await visitor.page.evaluate(OVERFLOW_PX) <= 0, path
 
 
+@pytest.mark.timeout(300)  # all the states, each looked at by axe-core
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 async def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
     door: Door, people: People, size: tuple[int, int]

@@ -13,6 +13,7 @@ FOCUSED = """() => {
 }"""
 
 
+@pytest.mark.timeout(300)  # all the states, each looked at by axe-core
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 async def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
     server: Server, people: People, size: tuple[int, int]
