@@ -37,6 +37,7 @@ from medinova_rt.logs import Log, code
 from medinova_rt.ports import Delete, Find, Insert, Page, Stored, Token, Write
 
 MAX_PENDING = 1024  # calls that wait or are under way; more are refused
+MAX_PENDING_BYTES = 64 << 20  # of what is to be written
 MAX_UNDER_WAY = 100  # as many streams as a connection has; the deadline of who waits has not begun
 OPEN_S = 20.0  # for one attempt at the first call, which finds a connection and credentials too
 MARK_LIFE = timedelta(days=1)  # of what says that a document was deleted; a TTL policy takes it away
@@ -110,6 +111,7 @@ class FirestoreStore:
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
         self._turns = asyncio.Semaphore(MAX_UNDER_WAY)
         self._pending = 0
+        self._pending_bytes = 0
         self._closing = True  # until open
         self._channel: grpc.aio.Channel | None = None
 
@@ -243,7 +245,7 @@ class FirestoreStore:
 
     async def _commit(self, writes: Sequence[FirestoreWrite], nonce: str) -> Any:
         """Return the time that all of it was written at."""
-        async with self._turn():
+        async with self._turn(sum(write._pb.ByteSize() for write in writes)):
             for attempt in itertools.count():
                 try:
                     return await self._commit_once(writes)
@@ -277,11 +279,13 @@ class FirestoreStore:
     # --- trouble ---
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._closing or self._pending >= MAX_PENDING:
+    async def _turn(self, size: int = 0) -> AsyncIterator[None]:
+        is_full = self._pending >= MAX_PENDING or self._pending_bytes + size > MAX_PENDING_BYTES
+        if self._closing or is_full:
             self._counts["refused"] += 1
             raise Unavailable("the store is closed" if self._closing else "the store has too much to do")
         self._pending += 1
+        self._pending_bytes += size
         try:
             async with self._turns:
                 if self._closing:
@@ -291,6 +295,7 @@ class FirestoreStore:
             raise self._failed(error, permanent=not isinstance(error, PASSING)) from None
         finally:
             self._pending -= 1
+            self._pending_bytes -= size
 
     async def _rest(self, attempt: int, error: exceptions.GoogleAPICallError) -> None:
         """Between two attempts; raises the error where that was the last."""

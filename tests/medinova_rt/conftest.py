@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import medinova_rt
+from medinova_rt.adapters.firestore_store import FirestoreStore
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.ports import Find, Store
@@ -23,9 +24,18 @@ def declared() -> tuple[Find, ...]:
 
 @pytest.fixture(params=["local", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """A module that needs only one of them has a fixture of its own under this name."""
+    """A module that needs only one of them has a fixture of its own under this name.
+
+    `--store firestore`: Google's emulator in the place of SQLite.
+    """
     finds = declared()
-    opened = MemoryStore(finds) if request.param == "local" else SqliteStore(tmp_path / "store.db", finds)
+    opened: MemoryStore | SqliteStore | FirestoreStore
+    if request.param == "local":
+        opened = MemoryStore(finds)
+    elif request.config.getoption("--store") == "firestore":
+        opened = FirestoreStore(request.getfixturevalue("emulator").project(), finds=finds)
+    else:
+        opened = SqliteStore(tmp_path / "store.db", finds)
     await opened.open()
     yield opened
     await opened.close()

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from google.api_core import exceptions
 
 from medinova_rt.adapters.firestore_store import FirestoreStore, Patience
-from medinova_rt.errors import Conflict, Unavailable
+from medinova_rt.errors import Conflict, DomainError, Unavailable
 from medinova_rt.ports import Delete, Document, Find, Insert, Replace, Token, Write
 from tests.bad_line import BadLine, bad_line
 from tests.e2e.polling import until
@@ -222,6 +223,48 @@ async def test_killed_in_mid_write_it_is_unavailable_until_it_is_back(
         await until(lambda: answers(store), "the store to come back", 60)
 
 
+# --- what Firestore says, and what is made of it ------------------------------------------------------------------
+
+PERMANENT, PASSING = True, False
+SAID: list[tuple[type[exceptions.GoogleAPICallError], type[DomainError], bool, bool]] = [
+    (exceptions.AlreadyExists, Conflict, False, PERMANENT),
+    (exceptions.FailedPrecondition, Conflict, False, PERMANENT),  # to a find: there is no such index
+    (exceptions.NotFound, Conflict, False, PERMANENT),  # to a find: there is no such database
+    (exceptions.Aborted, Conflict, False, PASSING),
+    (exceptions.ServiceUnavailable, Unavailable, PASSING, PASSING),
+    (exceptions.DeadlineExceeded, Unavailable, PASSING, PASSING),
+    (exceptions.ResourceExhausted, Unavailable, PASSING, PASSING),
+    (exceptions.InternalServerError, Unavailable, PASSING, PASSING),
+    (exceptions.PermissionDenied, Unavailable, PERMANENT, PERMANENT),
+    (exceptions.Unauthenticated, Unavailable, PERMANENT, PERMANENT),
+    (exceptions.InvalidArgument, Unavailable, PERMANENT, PERMANENT),
+]
+
+
+@pytest.mark.parametrize(("said", "written", "for_good", "read_for_good"), SAID, ids=lambda each: str(each))
+async def test_every_error_is_one_of_ours_and_tells_nothing(
+    direct: FirestoreStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    said: Any,
+    written: type[DomainError],
+    for_good: bool,
+    read_for_good: bool,
+) -> None:
+    async def fail(**_: Any) -> None:
+        raise said("Robin Roe")
+
+    for method in ("commit", "run_query"):
+        monkeypatch.setattr(direct._client, method, fail)
+    with pytest.raises(written) as refused:
+        await direct.transact([thing("a")])
+    with pytest.raises(Unavailable) as unread:
+        await direct.find(BY_ID)
+    assert getattr(refused.value, "permanent", False) is for_good
+    assert unread.value.permanent is read_for_good
+    assert "Robin" not in f"{refused.value}{unread.value}{caplog.text}"
+
+
 # --- bounds -------------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +287,14 @@ async def test_too_many_calls_are_refused_at_once(direct: FirestoreStore, monkey
     results = await asyncio.gather(*(direct.get("things", "a") for _ in range(8)), return_exceptions=True)
     assert [isinstance(result, Unavailable) for result in results] == [False] * 5 + [True] * 3
     assert (direct.counters()["refused"], direct.counters()["pending"]) == (3, 0)
+
+
+async def test_too_much_to_write_is_refused_at_once(direct: FirestoreStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medinova_rt.adapters.firestore_store.MAX_PENDING_BYTES", 5000)
+    large = [direct.transact([thing(name, text="x" * 3000)]) for name in "ab"]
+    results = await asyncio.gather(*large, return_exceptions=True)
+    assert [isinstance(result, Unavailable) for result in results] == [False, True]
+    await direct.transact([thing("b", text="x" * 3000)])
 
 
 async def test_closed_it_refuses(direct: FirestoreStore) -> None:
