@@ -6,6 +6,7 @@ medinova outbox          print the letters of a server that has no mail server, 
 medinova user …          add somebody, such as the first administrator; list; set a password
 medinova clinic …        add a clinic; list
 medinova audit …         verify the audit trail, report from it, export it; print the key that signs its checkpoints
+medinova keys …          rotate the key-encryption key; say where keys and the sealing of old data stand
 """
 
 import argparse
@@ -34,7 +35,7 @@ from medinova_rt.demo import Login
 from medinova_rt.errors import BadInput, DomainError, Unavailable
 from medinova_rt.folder import DATABASE, CannotStart
 from medinova_rt.grants import StaffRole
-from medinova_rt.operations import people, telemetry
+from medinova_rt.operations import keyring, people, telemetry
 from medinova_rt.operations.addresses import machine_addresses, outward_address
 from medinova_rt.operations.certificate import self_signed
 from medinova_rt.operations.keys import kept_key
@@ -68,6 +69,8 @@ def main() -> int:
             return asyncio.run(_show_outbox(settings))
         if arguments.command == "audit":
             return asyncio.run(audit_command.run(settings, arguments))
+        if arguments.command == "keys":
+            return asyncio.run(_with_keys(settings, arguments.act))
         if arguments.command in ("user", "clinic"):
             return asyncio.run(_in_office(settings, arguments))
         if arguments.command == "store":
@@ -97,6 +100,10 @@ def _parser() -> argparse.ArgumentParser:
         copy.add_argument(name, help=about)
     acts.add_parser("indexes", help="print the indexes that a Firestore database needs")
     audit_command.add(commands)
+    keys = commands.add_parser("keys", help="what patient data is sealed with, beside a running server or without one")
+    acts = keys.add_subparsers(dest="act", required=True, metavar="ACT")
+    acts.add_parser("rotate", help="make a new key-encryption key; the server wraps every data key anew")
+    acts.add_parser("status", help="print how many data keys each version has wrapped, and what is still to be sealed")
     return parser
 
 
@@ -148,6 +155,24 @@ async def _in_office(settings: Settings, asked: argparse.Namespace) -> int:
     except DomainError as error:
         print(f"medinova {asked.command} {asked.act}: {error}", file=sys.stderr)
         return 1
+    print("\n".join(lines))
+    return 0
+
+
+async def _with_keys(settings: Settings, act: str) -> int:
+    cabinet = Cabinet(settings)
+    try:
+        await cabinet.open()
+        room = cabinet.strongroom
+        if act == "rotate":
+            lines = await keyring.rotate(cabinet.store, room.vault, room.keys, datetime.now(UTC))
+        else:
+            lines = await keyring.status(cabinet.store, room.vault, room.keys, cabinet.sealed.collections)
+    except DomainError as error:
+        print(f"medinova keys {act}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        await cabinet.close()
     print("\n".join(lines))
     return 0
 

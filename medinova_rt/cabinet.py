@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from medinova_rt import clinics, doorman
+from medinova_rt import clinics, doorman, resealing
 from medinova_rt.adapters.sealed_store import SealedStore
 from medinova_rt.adapters.strand_store import StrandStore
 from medinova_rt.adapters.watched_store import WatchedStore
@@ -45,6 +45,9 @@ class Cabinet:
         """Raises CannotStart."""
         await self.strongroom.open()
         await opened(self.documents, self._place, self._file)
+        progress = await resealing.progress(self.documents)
+        if progress and not resealing.left(progress.value, self.sealed.collections):
+            self.sealed.settle()
 
     async def close(self) -> None:
         """Again is fine, and so is one that was opened in part."""
@@ -53,6 +56,9 @@ class Cabinet:
 
     def counters(self) -> Mapping[str, int]:
         return self.documents.counters()
+
+    def key_counters(self) -> Mapping[str, int]:
+        return {**self.strongroom.vault.counters(), **{f"documents-{k}": n for k, n in self.sealed.counters().items()}}
 
 
 @contextlib.asynccontextmanager

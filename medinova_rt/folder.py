@@ -22,15 +22,18 @@ from medinova_rt import (
     patients,
     relations,
     repeats,
+    resealing,
     sessions,
     signin,
     strands,
+    tries,
     turns,
     users,
     visits,
 )
 from medinova_rt.adapters import embedded_challenges, embedded_credentials, firebase_links, outbox_notifier
 from medinova_rt.operations.keys import kept_key
+from medinova_rt.ports import Find
 
 DATABASE = "medinova.db"
 KEY_STORE = "keys.db"  # apart from it, in backups too: what is destroyed here is gone once those have aged out
@@ -51,6 +54,7 @@ FINDS = (
     *new_address.FINDS,
     *outbox_notifier.FINDS,
     *relations.FINDS,
+    *resealing.FINDS,
     *repeats.FINDS,
     *signin.FINDS,
     *strands.FINDS,
@@ -76,9 +80,11 @@ SEALINGS = (
     *outbox_notifier.SEALINGS,
     *repeats.SEALINGS,
     *sessions.SEALINGS,
+    *tries.SEALINGS,
     *users.SEALINGS,
     *visits.SEALINGS,
 )
+FINDS = tuple(dict.fromkeys((*FINDS, *(Find(each.collection) for each in SEALINGS))))  # to bring up what was open
 COLLECTIONS = frozenset(
     {
         *(find.collection for find in FINDS),

@@ -171,7 +171,7 @@ class Merges:
             here.replacing(patients.COLLECTION, after.id, after),
             there.replacing(patients.COLLECTION, closed.id, closed),
             kept,
-            *self._lookups.adding(after.clinic, after.id, terms(after) - terms(here.value)),
+            *await self._lookups.adding(after.clinic, after.id, terms(after) - terms(here.value)),
         ]
 
     def _along(self, principal: Principal, merge: Merge, now: datetime, moved_to: PatientId) -> list[Write]:

@@ -291,7 +291,7 @@ class Patients:
             if kind is Kind.NUMBER and await self._lookups.of_number(after.clinic, value):
                 raise NumberTaken("that number belongs to another patient of the clinic")
         writes += await self._lookups.removing(after.clinic, after.id, old - new)
-        writes += self._lookups.adding(after.clinic, after.id, new - old)
+        writes += await self._lookups.adding(after.clinic, after.id, new - old)
         if before.value.birth_date != after.birth_date:
             writes.append(jobs.job(ADULTHOOD_JOB, now, now, clinic=after.clinic, patient=after.id))
         return writes

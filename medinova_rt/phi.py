@@ -45,7 +45,8 @@ class Sealing:
     """How a collection's private fields are kept: sealed under a data key of whoever they are about.
 
     `subject` names the open field that says who that is (a patient, a user); where it is null, they are the clinic's.
-    `bases` gives the basis of each field that has another than `basis`.
+    `bases` gives the basis of each field that has another than `basis`. `blind`: its id was derived from something
+    private, like an e-mail address, and is kept under a key.
     """
 
     collection: str
@@ -53,6 +54,7 @@ class Sealing:
     subject: str = "clinic"
     basis: Basis = Basis.CARE
     bases: Mapping[str, Basis] = field(default_factory=dict)
+    blind: bool = False
 
 
 def marks(kind: type[msgspec.Struct]) -> dict[str, Mark]:

@@ -135,7 +135,7 @@ class Register:
             if set(likely) - set(despite):
                 raise LikelyDuplicates("the patient may be there already; look at these first", likely)
             writes = [Insert(COLLECTION, patient.id, documents.encode(patient)), turn]
-            writes += self._lookups.adding(clinic, patient.id, terms(patient))
+            writes += await self._lookups.adding(clinic, patient.id, terms(patient))
             try:
                 token, *_ = await self._store.transact(
                     [*writes, record(principal, Action.PATIENT_CREATE, patient, now)]

@@ -42,18 +42,20 @@ from medinova_rt.invitations import Invitations
 from medinova_rt.jobs import Job, Jobs
 from medinova_rt.links import Links
 from medinova_rt.logs import Fields, Log, Word
-from medinova_rt.lookups import Lookups
+from medinova_rt.lookups import Lookups, SecretIndex
 from medinova_rt.mail import MAIL_JOB, Mail
 from medinova_rt.merges import Merges
 from medinova_rt.new_address import NewAddresses
 from medinova_rt.operations.addresses import MediaAddresses, media_addresses
 from medinova_rt.operations.health import Health
+from medinova_rt.operations.keyring import REWRAP_JOB, Rewrapping
 from medinova_rt.operations.listening import listen
 from medinova_rt.operations.telemetry import Counters
 from medinova_rt.patients import Patients
 from medinova_rt.register import Register
 from medinova_rt.relations import Relations
 from medinova_rt.repeats import Repeats
+from medinova_rt.resealing import RESEAL_JOB, Resealing
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
 from medinova_rt.signin import SignIn
@@ -99,7 +101,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     engine, health.engine_why = _engine(settings, addresses)
     plane = MediaPlane(engine, _preference(settings.video_codec), _announced(settings, addresses))
     held = Visits(store, work.wake)
-    index = Lookups(store, key(data / "index.key").encode())
+    vault, old_index = cabinet.strongroom.vault, data / "index.key"
+    index = Lookups(store, vault, SecretIndex(key(old_index).encode()) if old_index.exists() else None)
     hub = Hub(store, links, held, plane, counters, utc_now)
 
     app = routes.make_app(settings)
@@ -165,6 +168,7 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     counters.include("media", plane.counters)
     counters.include("log", logs.counters)
     counters.include("store", cabinet.counters)
+    counters.include("keys", cabinet.key_counters)
     counters.include("audit", cabinet.strands.counters)
     counters.include("checkpoints", app[CHECKPOINTS].counters)
     counters.include("jobs", work.counters)
@@ -266,14 +270,19 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
         if runner.done():
             raise Unavailable("the job runner has ended")
 
-    await app[SWEEPS].plan(app[call.CLOCK]())
+    cabinet, now = app[CABINET], app[call.CLOCK]()
+    resealing = Resealing(app[call.STORE], cabinet.sealed, app[LOOKUPS], app[JOBS].wake)
+    await app[SWEEPS].plan(now)
+    await resealing.plan(now)
     if app[call.SETTINGS].firebase:
-        await app[WATCH].plan(app[call.CLOCK]())
-    await app[CHECKPOINTS].plan(app[call.CLOCK]())
+        await app[WATCH].plan(now)
+    await app[CHECKPOINTS].plan(now)
     stop = asyncio.Event()
     handlers = {
         ADULTHOOD_JOB: app[call.RELATIONS].bring_to_age,
         EXPIRE_JOB: expire,
+        RESEAL_JOB: resealing.run,
+        REWRAP_JOB: Rewrapping(app[call.STORE], cabinet.strongroom.vault, app[JOBS].wake).run,
         MAIL_JOB: app[MAIL].deliver,
         SWEEP_JOB: app[SWEEPS].run,
         WATCH_JOB: app[WATCH].run,

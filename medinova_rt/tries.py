@@ -32,7 +32,7 @@ from medinova_rt.changes import Held
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.errors import Conflict, TooFast
 from medinova_rt.ids import ClinicId, derived_id
-from medinova_rt.phi import Open
+from medinova_rt.phi import Basis, Open, Private, Sealing
 from medinova_rt.ports import MAX_TRANSACT_WRITES, Delete, Find, Insert, Store, Stored, Write, encode_instant
 
 COLLECTION = "tries"
@@ -75,10 +75,13 @@ LETTERS_BROWSER = Allowance("letters-browser", 5, timedelta(minutes=2))
 class Spent(Struct, frozen=True, kw_only=True):
     """Of an allowance: when all of it is there again."""
 
-    id: Open[str]
+    id: Private[str]  # derived from whose it is
     clinic: Open[ClinicId] = PLATFORM
     schema: Open[int] = SCHEMA
     full_at: Open[datetime]
+
+
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Spent, basis=Basis.SECURITY, blind=True),)
 
 
 def _read(stored: Stored) -> Spent:

@@ -49,15 +49,18 @@ class User(Struct, frozen=True, kw_only=True):
     created_at: Open[datetime]
 
 
-SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, User, subject="id", basis=Basis.ACCOUNT),)
-
-
 class Taken(Struct, frozen=True, kw_only=True):
     """That an e-mail address is a user's; its id is derived from the address."""
 
     clinic: Open[ClinicId] = PLATFORM
     schema: Open[int] = SCHEMA
     user: Open[UserId]
+
+
+SEALINGS: tuple[Sealing, ...] = (
+    Sealing(COLLECTION, User, subject="id", basis=Basis.ACCOUNT),
+    Sealing(EMAILS, Taken, blind=True),
+)
 
 
 class Profile(Struct, frozen=True, kw_only=True):

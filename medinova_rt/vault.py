@@ -182,6 +182,12 @@ class Vault:
             raise KeyLost("the clinic's index key was destroyed")
         return key.digest
 
+    async def mac(self, clinic: ClinicId, text: bytes) -> str:
+        """The same for the same text of one clinic, and nothing to whoever lacks its key; raises as `key`."""
+        digest = (await self.index_key(clinic)).copy()
+        digest.update(text)
+        return digest.hexdigest()
+
     def _loaded(self, place: Place, make: bool, done: asyncio.Task[Key]) -> None:
         if self._loading.get((place, make)) is not done:
             return  # it was destroyed while it was being read

@@ -33,13 +33,13 @@ LIFE: dict[Kind, timedelta] = {
 
 
 class Challenge(Struct, frozen=True, kw_only=True):
-    id: Open[str]
+    id: Private[str]  # derived from whose it is
     clinic: Open[ClinicId] = PLATFORM
     schema: Open[int] = SCHEMA
     kind: Open[Kind]
     user: Open[UserId | None] = None  # None: made for an address that nobody has
     session: Open[SessionId | None] = None
-    other: Open[str] = ""  # of a code: its link; of a link: its code
+    other: Private[str] = ""  # of a code: its link; of a link: its code
     tries: Open[int] = 0  # that are left
     value: Private[str] = ""  # digest of the code; the challenge; the app's secret
     expires_at: Open[datetime]
@@ -50,7 +50,7 @@ class Challenge(Struct, frozen=True, kw_only=True):
 
 
 # under one key for all, so that it takes as long for an address that nobody has
-SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Challenge, basis=Basis.SECURITY),)
+SEALINGS: tuple[Sealing, ...] = (Sealing(COLLECTION, Challenge, basis=Basis.SECURITY, blind=True),)
 
 
 def read(stored: Stored) -> Challenge:

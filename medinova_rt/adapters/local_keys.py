@@ -87,6 +87,11 @@ class LocalKeys:
         await self._look_again()
         return tuple(self._ciphers)
 
+    async def going(self) -> str | None:
+        """The version that the next rotation drops, if any."""
+        versions = await self.versions()
+        return versions[0] if len(versions) >= KEPT else None
+
     async def rotate(self) -> str:
         return await asyncio.to_thread(self._rotate)
 

@@ -9,7 +9,11 @@ id and basis are bound to it, and its key is named, so it opens only where it wa
 A random nonce of 96 bits bears 2^32 documents under one key (NIST SP 800-38D §8.3). A person's stays far below; that
 of a clinic, under which the addresses of its audit records are, gets there after 34 years at four records a second.
 
-What was written before anything was sealed has no `sealed` and is read as it is. A document whose key was destroyed is
+An id that was derived from something private (`Sealing.blind`) is kept as its HMAC-SHA-256 under the platform's index
+key: whoever has a copy of the store cannot try addresses out.
+
+What was written before anything was sealed has no `sealed` and is read as it is, and one with a bare id is found under
+that until all of them are known to be brought up (`settle`). A document whose key was destroyed is
 as if it were not there; where only a further basis was (`Sealing.bases`), the fields of that one are left out.
 """
 
@@ -23,17 +27,21 @@ from typing import Any, Final, get_args, get_type_hints
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from medinova_rt.errors import BadInput, KeyLost, NotFound, Unavailable
+from medinova_rt.clinics import PLATFORM
+from medinova_rt.errors import BadInput, Conflict, KeyLost, NotFound, Unavailable
 from medinova_rt.ids import ClinicId
 from medinova_rt.layered import LayeredStore
 from medinova_rt.phi import Basis, Mark, Sealing, marks
-from medinova_rt.ports import Delete, Find, Insert, Page, Replace, Store, Stored, Token, Write
+from medinova_rt.ports import Delete, Document, Find, Insert, Page, Replace, Store, Stored, Token, Write
 from medinova_rt.vault import REFERENCE_BYTES, Key, Place, Vault
 
 LAYOUT: Final = b"\x01"
 NONCE_BYTES = 12
 TAG_BYTES = 16
 SEALED: Final = "sealed"  # the field
+BLIND: Final = "blind-"  # how an id begins that is kept under a key
+BLIND_DIGITS = 32  # hexadecimal
+BARE: Final = "bare:"  # how a token begins of what was read under a bare id
 
 COUNTS = ("destroyed", "lost", "damaged")
 
@@ -57,6 +65,7 @@ class _Group:
 class _Plan:
     subject: str
     groups: tuple[_Group, ...]
+    is_blind: bool
 
 
 def sealed_fields(kind: type[msgspec.Struct]) -> set[str]:
@@ -86,7 +95,11 @@ def _plan(sealing: Sealing) -> _Plan:
         if basis is not sealing.basis and fields[name].required:
             raise TypeError(f"{sealing.kind.__name__}.{name} may be erased alone and needs a default")
         groups.setdefault(basis, []).append((name, None if default is msgspec.NODEFAULT else default))
-    if not private or not sealing.bases.keys() <= private or sealing.subject not in fields.keys() - private:
+    if (
+        not (private or sealing.blind)
+        or not sealing.bases.keys() <= private
+        or sealing.subject not in fields.keys() - private
+    ):
         raise TypeError(f"the sealing of {sealing.collection} does not fit {sealing.kind.__name__}")
     return _Plan(
         sealing.subject,
@@ -94,6 +107,7 @@ def _plan(sealing: Sealing) -> _Plan:
             _Group(basis.value, tuple(names), f"{sealing.collection}\n{basis.value}", basis is sealing.basis)
             for basis, names in groups.items()
         ),
+        sealing.blind,
     )
 
 
@@ -102,7 +116,16 @@ class SealedStore(LayeredStore):
         super().__init__(store)
         self._vault = vault
         self._plans = {each.collection: _plan(each) for each in sealings}
+        self._is_settled = False
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        return tuple(self._plans)
+
+    def settle(self) -> None:
+        """No id is bare any more."""
+        self._is_settled = True
 
     def counters(self) -> Mapping[str, int]:
         """Totals since start by `COUNTS`: documents that were read and could not be opened, and why."""
@@ -111,12 +134,23 @@ class SealedStore(LayeredStore):
     # --- reading ---
 
     async def get(self, collection: str, id: str) -> Stored | None:
-        stored = await self._below.get(collection, id)
-        if stored is None or collection not in self._plans or type(stored.document.get(SEALED)) is not dict:
+        plan = self._plans.get(collection)
+        if plan is None:
+            return await self._below.get(collection, id)
+        stored = await (self._blindly(collection, id) if plan.is_blind else self._below.get(collection, id))
+        if stored is None or type(stored.document.get(SEALED)) is not dict:
             return stored
-        plan = self._plans[collection]
-        missing = self._missing(plan, [stored])
-        return self._opened(plan, stored, await self._fetched(missing) if missing else {})
+        return self._opened(plan, stored, await self._keys(plan, [stored]))
+
+    async def _blindly(self, collection: str, id: str) -> Stored | None:
+        """The bare id comes first: what is brought up meanwhile is then found under the other."""
+        if not self._is_settled and (bare := await self._below.get(collection, id)):
+            return Stored(id, bare.document, bare.version, Token(BARE + bare.token))
+        return await self._below.get(collection, await self._blinded(id))
+
+    async def _blinded(self, id: str) -> str:
+        """What a find returned is passed on as it is."""
+        return id if id.startswith(BLIND) else f"{BLIND}{(await self._vault.mac(PLATFORM, id.encode()))[:BLIND_DIGITS]}"
 
     async def find(
         self,
@@ -132,14 +166,15 @@ class SealedStore(LayeredStore):
         plan = self._plans.get(find.collection)
         if plan is None or not page.rows:
             return page
-        missing = self._missing(plan, page.rows)
-        keys = await self._fetched(missing) if missing else {}
+        keys = await self._keys(plan, page.rows)
         opened = [self._opened(plan, row, keys) for row in page.rows]
         return Page([row for row in opened if row is not None], page.cursor)
 
-    def _missing(self, plan: _Plan, rows: Sequence[Stored]) -> dict[Place, ClinicId]:
-        """Which keys have to be fetched, and of which clinic."""
-        found: dict[Place, ClinicId] = {}
+    async def _keys(self, plan: _Plan, rows: Sequence[Stored]) -> Mapping[Place, Key]:
+        """Those that the rows are sealed under. They are kept here: the vault may let go of the first when the last one
+        comes, or of all of them when it has to ask again."""
+        held: dict[Place, Key] = {}
+        missing: dict[Place, ClinicId] = {}
         for row in rows:
             document = row.document
             sealed = document.get(SEALED)
@@ -147,12 +182,18 @@ class SealedStore(LayeredStore):
                 continue
             subject = document.get(plan.subject) or document["clinic"]
             for group in plan.groups:
-                if group.basis in sealed and self._vault.at_hand(subject, group.basis) is None:
-                    found[subject, group.basis] = document["clinic"]
-        return found
+                place = (subject, group.basis)
+                if group.basis not in sealed or place in held:
+                    continue
+                if key := self._vault.at_hand(*place):
+                    held[place] = key
+                else:
+                    missing[place] = document["clinic"]
+        if missing:
+            held.update(await self._fetched(missing))
+        return held
 
     async def _fetched(self, missing: Mapping[Place, ClinicId]) -> dict[Place, Key]:
-        """They are used from here: the vault may have forgotten the first when the last one comes."""
         try:
             found = await asyncio.gather(
                 *(self._vault.key(clinic, *place, make=False) for place, clinic in missing.items())
@@ -174,8 +215,7 @@ class SealedStore(LayeredStore):
             text = sealed.get(group.basis)
             if text is None:
                 continue
-            key = keys.get((subject, group.basis)) or self._vault.at_hand(subject, group.basis)
-            assert key is not None
+            key = keys[subject, group.basis]
             if key.cipher is not None:
                 document.update(self._plain(text, key, _bound(group, document["clinic"], stored.id)))
             elif group.is_main:
@@ -206,9 +246,28 @@ class SealedStore(LayeredStore):
 
     async def _sealed(self, write: Write) -> Write:
         """Raises NotFound where its key was destroyed: whoever it is about has been erased."""
-        if isinstance(write, Delete) or (plan := self._plans.get(write.collection)) is None:
+        plan = self._plans.get(write.collection)
+        if plan is None:
             return write
-        document = dict(write.document)
+        place = await self._id(write) if plan.is_blind else write.id
+        if isinstance(write, Insert):
+            return Insert(write.collection, place, await self._closed(plan, place, write.document))
+        token = Token(write.token.removeprefix(BARE))
+        if isinstance(write, Delete):
+            return Delete(write.collection, place, token)
+        return Replace(write.collection, place, await self._closed(plan, place, write.document), token)
+
+    async def _id(self, write: Write) -> str:
+        """Where it goes; raises Conflict where it is there under its bare id."""
+        if not isinstance(write, Insert):
+            return write.id if write.token.startswith(BARE) else await self._blinded(write.id)
+        if not self._is_settled and await self._below.get(write.collection, write.id):
+            raise Conflict("somebody else changed it first")
+        return await self._blinded(write.id)
+
+    async def _closed(self, plan: _Plan, id: str, bare: Document) -> Document:
+        """The document as it is kept."""
+        document = dict(bare)
         clinic = document["clinic"]
         subject = document.get(plan.subject) or clinic
         sealed: dict[str, str] = {}
@@ -224,13 +283,49 @@ class SealedStore(LayeredStore):
             for name in private:
                 del document[name]
             nonce = os.urandom(NONCE_BYTES)
-            body = key.cipher.encrypt(nonce, _encoded(private), _bound(group, clinic, write.id))
+            body = key.cipher.encrypt(nonce, _encoded(private), _bound(group, clinic, id))
             sealed[group.basis] = msgspec.to_builtins(LAYOUT + key.reference + nonce + body)  # base64
         if sealed:
             document[SEALED] = sealed
-        if isinstance(write, Replace):
-            return Replace(write.collection, write.id, document, write.token)
-        return Insert(write.collection, write.id, document)
+        return document
+
+    # --- what was written before ---
+
+    async def bring_up(self, collection: str, cursor: str | None, limit: int = 100) -> tuple[int, str | None]:
+        """Seal what is open among a page of documents, and put what has a bare id where it belongs.
+
+        Return how many, and where to go on, if anywhere. Whoever changes one meanwhile has done it for us.
+        """
+        plan = self._plans[collection]
+        page = await self._below.find(Find(collection), limit=limit, cursor=cursor)
+        writes = [await self._brought_up(collection, plan, row) for row in page.rows]
+        done = await asyncio.gather(*(self._put(each) for each in writes if each))
+        return sum(done), page.cursor
+
+    async def _brought_up(self, collection: str, plan: _Plan, row: Stored) -> list[Write]:
+        """What is to be written; nothing for what is as it should be."""
+        is_bare = plan.is_blind and not row.id.startswith(BLIND)
+        if row.document.get("strand") or (type(row.document.get(SEALED)) is dict and not is_bare):
+            return []  # the link of a chain was sealed when it was made
+        opened = self._opened(plan, row, await self._keys(plan, [row]))
+        place = await self._blinded(row.id) if is_bare else row.id
+        gone = Delete(collection, row.id, row.token)
+        try:
+            document = None if opened is None else await self._closed(plan, place, opened.document)
+        except NotFound:
+            document = None
+        if document is None:
+            return [gone]  # whoever it is about was erased
+        if is_bare:
+            return [gone, Insert(collection, place, document)]
+        return [Replace(collection, place, document, row.token)] if SEALED in document else []
+
+    async def _put(self, writes: Sequence[Write]) -> bool:
+        try:
+            await self._below.transact(writes)
+        except Conflict:
+            return False
+        return True
 
 
 def _bound(group: _Group, clinic: str, id: str) -> bytes:

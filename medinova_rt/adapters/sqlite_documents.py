@@ -19,6 +19,7 @@ from medinova_rt.adapters.store_rules import Position, Row, json_type
 from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.ports import Delete, Find, Insert, Replace, Stored, Token, Write
 
+BY_PLACE = "sqlite_autoindex_documents_1"  # that of UNIQUE (collection, id): it knows a whole collection by id
 LAYOUT = 2  # kept in `user_version`; 1 had other indexes
 
 INSERT = "INSERT INTO documents VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING"
@@ -47,7 +48,8 @@ def lay_out(writer: sqlite3.Connection, finds: frozenset[Find]) -> None:
         if layout == 1:
             _drop_indexes(writer)
         for find in sorted(finds, key=repr):
-            writer.execute(_index(find))
+            if index_name(find) != BY_PLACE:
+                writer.execute(_index(find))
         writer.execute(f"PRAGMA user_version = {LAYOUT}")
         writer.execute("COMMIT")
     finally:
@@ -77,6 +79,8 @@ def _covers(find: Find) -> list[str]:
 
 def index_name(find: Find) -> str:
     """The same for both directions: SQLite reads an index either way."""
+    if not find.equal and find.ordered_by is None:
+        return BY_PLACE
     return "-".join(("find", find.collection, *find.equal, "by", find.ordered_by or "id"))
 
 

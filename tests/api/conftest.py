@@ -33,7 +33,7 @@ from medinova_rt.folder import FINDS
 from medinova_rt.ids import VisitId
 from medinova_rt.invitations import Invitations
 from medinova_rt.links import Links
-from medinova_rt.lookups import Lookups
+from medinova_rt.lookups import Lookups, SecretIndex
 from medinova_rt.merges import Merges
 from medinova_rt.operations.health import Health
 from medinova_rt.operations.listening import listen
@@ -209,7 +209,7 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     watched.watch(app[call.SIGNED_IN].watched, app[call.SIGNED_IN].forget_all)
     watched.watch(app[call.ACCOUNTS].watched, app[call.ACCOUNTS].forget_all)
     app[call.LINKS] = links
-    index = Lookups(store, b"i" * 32)
+    index = Lookups(store, SecretIndex(b"i" * 32))
     app[call.PATIENTS] = Patients(store, index)
     app[call.REGISTER] = Register(store, index)
     app[call.MERGES] = Merges(store, index)

@@ -8,7 +8,7 @@ from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
 from medinova_rt.clinics import DEMO, PLATFORM, Clinics
 from medinova_rt.demo import ACTOR, PATIENTS, PEOPLE, password, seed
 from medinova_rt.grants import Kind, StaffRole
-from medinova_rt.lookups import Lookups
+from medinova_rt.lookups import Lookups, SecretIndex
 from medinova_rt.ports import MAX_PAGE, Password, Store
 from medinova_rt.register import Criteria, Register
 from medinova_rt.users import Users
@@ -26,7 +26,7 @@ async def identity(store: Store) -> EmbeddedIdentity:
 
 @pytest.fixture
 def lookups(store: Store) -> Lookups:
-    return Lookups(store, b"i" * 32)
+    return Lookups(store, SecretIndex(b"i" * 32))
 
 
 async def test_everybody_can_sign_in_and_is_what_the_table_says(

@@ -16,7 +16,7 @@ from medinova_rt.grants import Kind, Scope, StaffRole, Standing
 from medinova_rt.ids import ClinicId, InvitationId, SessionId, UserId
 from medinova_rt.invitations import Invitations, Profile
 from medinova_rt.invited import LIFE, Invitation, Relation
-from medinova_rt.lookups import Lookups
+from medinova_rt.lookups import Lookups, SecretIndex
 from medinova_rt.members import Members
 from medinova_rt.patients import Details
 from medinova_rt.ports import Password, Store
@@ -205,7 +205,7 @@ async def test_an_operator_opens_a_clinic_for_its_first_administrator(store: Sto
 
 
 async def test_a_patient_is_tied_by_a_letter(store: Store, kept: Invitations) -> None:
-    register = Register(store, Lookups(store, b"i" * 32))
+    register = Register(store, Lookups(store, SecretIndex(b"i" * 32)))
     details = Details(given="Sam", family="Rivers", birth_date=date(1984, 5, 17))
     patient = (await register.create(ACTOR, DEMO.id, details, NOW)).value
     relation = Relation(patient=patient.id, kind=Kind.CARER, scope=[Scope.RECORD])
@@ -216,7 +216,7 @@ async def test_a_patient_is_tied_by_a_letter(store: Store, kept: Invitations) ->
 
 
 async def test_a_patients_invitation_is_listed_and_withdrawn(store: Store, kept: Invitations) -> None:
-    register, tied = Register(store, Lookups(store, b"i" * 32)), []
+    register, tied = Register(store, Lookups(store, SecretIndex(b"i" * 32))), []
     for name in ("Sam", "Kim"):
         details = Details(given=name, family="Rivers", birth_date=date(1984, 5, 17))
         made = (await register.create(ACTOR, DEMO.id, details, NOW)).value
@@ -275,7 +275,7 @@ async def test_a_second_letter_does_not_bring_back_who_was_deactivated(store: St
 
 async def test_a_second_letter_does_not_bring_back_a_relation_that_was_ended(store: Store, kept: Invitations) -> None:
     details = Details(given="Ben", family="Roe", birth_date=date(2001, 2, 3))
-    patient = (await Register(store, Lookups(store, b"i" * 32)).create(ACTOR, DEMO.id, details, NOW)).value
+    patient = (await Register(store, Lookups(store, SecretIndex(b"i" * 32))).create(ACTOR, DEMO.id, details, NOW)).value
     tie, letters = Relation(patient=patient.id, kind=Kind.CARER, scope=[Scope.RECORD]), []
     for each in range(2):
         later = NOW + timedelta(minutes=each)

@@ -5,7 +5,7 @@ import pytest
 
 from medinova_rt.errors import Conflict
 from medinova_rt.ids import ClinicId, PatientId
-from medinova_rt.lookups import MAX_READS, PAGE, Kind, Lookups, Term
+from medinova_rt.lookups import MAX_READS, PAGE, Kind, Lookups, SecretIndex, Term
 from medinova_rt.ports import MAX_TRANSACT_WRITES, Store
 from tests.medinova_rt.ward import HERE, THERE, Ward, make_store
 
@@ -27,7 +27,7 @@ def pat(number: int) -> PatientId:
 
 
 async def add(store: Store, lookups: Lookups, patients: range, *terms: Term, clinic: ClinicId = HERE) -> None:
-    writes = [write for each in patients for write in lookups.adding(clinic, pat(each), terms)]
+    writes = [write for each in patients for write in await lookups.adding(clinic, pat(each), terms)]
     for start in range(0, len(writes), MAX_TRANSACT_WRITES):
         await store.transact(writes[start : start + MAX_TRANSACT_WRITES])
 
@@ -70,7 +70,7 @@ async def test_another_clinic_is_never_reached(ward: Ward) -> None:
     await add(ward.store, ward.lookups, range(1), MAR, ONE, clinic=THERE)
     assert await ward.lookups.common(HERE, [MAR], "", 10) == ([], None)
     assert await ward.lookups.of_number(HERE, "1") is None
-    assert ward.lookups.index_key(HERE, *MAR) != ward.lookups.index_key(THERE, *MAR)
+    assert await ward.lookups.index_key(HERE, *MAR) != await ward.lookups.index_key(THERE, *MAR)
 
 
 async def test_a_number_has_one_patient(ward: Ward) -> None:
@@ -94,7 +94,7 @@ async def test_only_one_of_two_has_the_turn(ward: Ward) -> None:
 async def test_a_key_tells_nothing_without_the_secret(ward: Ward) -> None:
     await add(ward.store, ward.lookups, range(1), BORN)
     assert "1990" not in str(await ward.all("lookups"))
-    other = Lookups(ward.store, b"j" * 32)
-    assert other.index_key(HERE, *BORN) != ward.lookups.index_key(HERE, *BORN)
+    other = Lookups(ward.store, SecretIndex(b"j" * 32))
+    assert await other.index_key(HERE, *BORN) != await ward.lookups.index_key(HERE, *BORN)
     with pytest.raises(ValueError, match="shorter than 32"):
-        Lookups(ward.store, b"short")
+        SecretIndex(b"short")

@@ -132,7 +132,7 @@ async def test_whoever_has_not_seen_it_changes_nothing(ward: Ward, anna: Patient
 async def test_a_patient_is_found_by_what_they_are_now(ward: Ward, anna: Patient) -> None:
     after = await change(ward, anna, family="Wójcik", number="B-2", email=None, phone="+34600123456")
     keys = {each["key"] for each in (await ward.all(lookups.COLLECTION)).values()}
-    assert keys == {ward.lookups.index_key(HERE, *term) for term in terms(after)}
+    assert keys == {await ward.lookups.index_key(HERE, *term) for term in terms(after)}
     assert (Kind.NAME, "wojcik") in terms(after)
     await ward.patient(number="A-1")  # which is free again
 

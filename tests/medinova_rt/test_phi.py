@@ -66,6 +66,7 @@ def test_these_are_private() -> None:
         "Draft.parameters",
         "Answer.body",
         "Record.answer",
+        "Spent.id",
     }
 
 

@@ -14,7 +14,7 @@ from medinova_rt.changes import Held
 from medinova_rt.clinics import Clinic, Clinics
 from medinova_rt.grants import Grant, Kind, StaffRole, Standing
 from medinova_rt.ids import ClinicId, GrantId, PatientId, SessionId, UserId, new_id
-from medinova_rt.lookups import Lookups
+from medinova_rt.lookups import Lookups, SecretIndex
 from medinova_rt.merges import Merges
 from medinova_rt.patients import Details, Patient, Patients
 from medinova_rt.ports import MAX_PAGE, Find, Insert, Store
@@ -52,7 +52,7 @@ def make_store(kind: str, folder: Path) -> Store:
 class Ward:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.lookups = Lookups(store, b"i" * 32)
+        self.lookups = Lookups(store, SecretIndex(b"i" * 32))
         self.patients = Patients(store, self.lookups)
         self.register = Register(store, self.lookups)
         self.merges = Merges(store, self.lookups)
