@@ -84,11 +84,21 @@ class Resealing:
         if not todo:
             self._settle()
             return
+        if held is None and await self._is_new():
+            fresh = Progress(done=todo, changed_at=now)
+            with contextlib.suppress(Conflict):
+                await self._store.transact([Insert(COLLECTION, ID, documents.encode(fresh))])
+            self._settle()
+            return
         first = Job(
             id=JobId(derived_id("job", RESEAL_JOB, *todo)), clinic=PLATFORM, kind=RESEAL_JOB, about={}, due_at=now
         )
         with contextlib.suppress(Conflict):
             await self._store.transact([Insert(jobs.COLLECTION, first.id, documents.encode(first))])
+
+    async def _is_new(self) -> bool:
+        pages = [await self._store.find(Find(each), limit=1) for each in self._sealed.collections]
+        return not any(page.rows for page in pages)
 
     async def run(self, job: Job, now: datetime) -> None:
         end = monotonic() + TURN_S

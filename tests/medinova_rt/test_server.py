@@ -177,7 +177,7 @@ async def test_keys_can_be_set(tmp_path: Path) -> None:
     async with running(settings(tmp_path, SERVICE_KEY=key, SECRET=key)) as app:
         assert app[call.SERVICE_KEY] == key
     made = {each.name for each in (tmp_path / "var").glob("*.key")}
-    assert made == {"audit.key", "index.key"}  # which belong to the database
+    assert made == {"audit.key"}  # which belongs to the database
 
 
 async def test_a_visit_expires_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,19 @@ def test_every_field_is_marked(kind: type[msgspec.Struct]) -> None:
 def test_these_are_private() -> None:
     kinds = (Credentials, App, Key, Challenge)
     private = {name for kind in kinds for name, mark in marks(kind).items() if mark is Mark.PRIVATE}
-    assert private == {"password", "app", "keys", "recovery", "secret", "name", "credential", "public_key", "value"}
+    assert private == {
+        "password",
+        "app",
+        "keys",
+        "recovery",
+        "secret",
+        "name",
+        "credential",
+        "public_key",
+        "value",
+        "id",
+        "other",
+    }
 
 
 async def test_no_password_code_or_link_is_in_what_is_kept_of_them(door: Rig) -> None:
