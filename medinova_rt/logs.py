@@ -46,6 +46,7 @@ Sentence = Literal[
     "the graceful stop took too long and was cut short",
     "the key store does not answer",
     "the keys of the identity provider cannot be had",
+    "the key management service does not answer",
     "the native engine has failed",
     "the store does not answer",
 ]
