@@ -10,9 +10,11 @@ from pathlib import Path
 from medinova_rt.adapters.folder_copies import FolderCopies
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.backing import backing, opened
+from medinova_rt.cabinet import Cabinet
 from medinova_rt.config import Settings
 from medinova_rt.folder import DATABASE, FINDS, CannotStart, key
 from medinova_rt.operations.audit_desk import Desk
+from medinova_rt.ports import Store
 from medinova_rt.signing import SigningKey, VerifyingKey
 
 KEY_FILE = "audit.key"
@@ -63,6 +65,18 @@ async def desk(settings: Settings, folder: str = "") -> AsyncIterator[Desk]:
         yield Desk(documents, copies(settings, folder), check)
     finally:
         await documents.close()
+
+
+@contextlib.asynccontextmanager
+async def reading_room(settings: Settings) -> AsyncIterator[Store]:
+    """The trail as the clinic sees it, addresses unsealed. Raises CannotStart."""
+    _database(settings)
+    cabinet = Cabinet(settings)
+    try:
+        await cabinet.open()
+        yield cabinet.store
+    finally:
+        await cabinet.close()
 
 
 def _database(settings: Settings) -> Path:
