@@ -11,6 +11,7 @@ from medinova_rt import archive, balp, breach
 from medinova_rt.breach import Question
 from medinova_rt.config import DEFAULT_PORT, Settings
 from medinova_rt.errors import DomainError
+from medinova_rt.ids import ClinicId
 from medinova_rt.operations import audit_desk, breach_report
 from medinova_rt.signing import VerifyingKey
 
@@ -69,8 +70,8 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 async def _answer(settings: Settings, asked: argparse.Namespace) -> int:
-    said = {name: vars(asked).get(name) for name in ("clinic", "start", "end", "user", "session", "address", "patient")}
-    question = Question(**said)
+    said = {name: vars(asked).get(name) for name in ("user", "session", "address", "patient")}
+    question = Question(clinic=ClinicId(asked.clinic), start=asked.start, end=asked.end, **said)
     async with archive.reading_room(settings) as store:
         acts = breach.acts(store, question)
         if asked.act == "report":

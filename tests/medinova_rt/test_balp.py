@@ -50,7 +50,7 @@ def codes(event: Mapping[str, Any]) -> list[str]:
 @pytest.mark.parametrize("action", list(Action))
 def test_every_act_makes_a_valid_event(action: Action, patient: str | None, who: audit.Actor) -> None:
     for outcome in ("done", "denied", "repeated"):
-        event = made(who, action, patient, outcome)  # type: ignore[arg-type]
+        event = made(who, action, patient, outcome)
         AuditEvent.model_validate(event)
         assert sum(agent["requestor"] for agent in event["agent"]) == 1
         assert all("network" in agent for agent in event["agent"][:2])

@@ -22,7 +22,7 @@ DATA = Path(__file__).parents[1] / "data"
 
 @pytest.fixture
 async def trail(store: Store) -> Store:
-    told = [
+    told: list[tuple[audit.Actor, str, str | None, str | None, str]] = [
         (EVE, "patient.find", "pat-1", None, "done"),
         (EVE, "patient.read", "pat-1", None, "done"),
         (BOB, "patient.read", "pat-1", None, "done"),

@@ -164,6 +164,12 @@ async def test_the_audit_trail_is_verified_beside_a_server_and_without_one(tmp_p
     assert (code, err) == (0, "")
     assert re.search(r"cli-platform: 2 records in 1 strand, 1 checkpoint, 0 since the last one", out), out
     assert "The audit trail is intact." in out
+    asked = ("--clinic", PLATFORM, "--from", "2020-01-01", "--to", "2100-01-01")
+    code, out, err = await run(tmp_path, "audit", "report", *asked)
+    assert (code, err) == (0, "")
+    assert "2 acts. Patients of whom something was seen or changed: 0." in out
+    code, out, err = await run(tmp_path, "audit", "export", *asked)
+    assert [json.loads(line)["resourceType"] for line in out.splitlines()] == ["AuditEvent"] * 2
     code, key, _ = await run(tmp_path, "audit", "key")
     assert (code, len(key.strip())) == (0, 64)
     (tmp_path / "var" / "audit.key").unlink()
