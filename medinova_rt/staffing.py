@@ -13,7 +13,7 @@ from medinova_rt import audit, changes, documents, grants, mail, users
 from medinova_rt.browsers import Browsers
 from medinova_rt.changes import ATTEMPTS
 from medinova_rt.clinics import PLATFORM
-from medinova_rt.errors import Conflict, NotFound
+from medinova_rt.errors import Conflict, NotFound, WrongState
 from medinova_rt.grants import FOREVER, Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, GrantId, UserId, derived_id
 from medinova_rt.members import Members
@@ -46,14 +46,21 @@ class Staffing:
     async def user(
         self, email: str, name: str, password: str, now: datetime, language: str = "en", zone: str = "UTC"
     ) -> tuple[User, bool]:
-        """Return the user of the address, and whether they were made just now, with that password; raises BadInput."""
+        """Return the user of the address, and whether that password is theirs, who are new then; raises BadInput.
+
+        It is not where an identity provider keeps passwords, and has an account of that address already.
+        """
         email = normal_email(email)
         known = await self._users.by_email(email)
         if known is not None:
             return known, False
         made, writes = new_user(email, fit_name(name), known_language(language), known_zone(zone), now)
-        writes += await self._password(made, password, now)
         writes.append(audit.record(SYSTEM, "user.create", now, clinic=PLATFORM, user=made.id))
+        try:
+            writes += await self._password(made, password, now)
+        except WrongState:
+            await self._store.transact(writes)
+            return made, False
         await self._store.transact(writes)
         return made, True
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -37,8 +37,8 @@ ADMINISTRATOR, CLINICIAN, FRONT_DESK, PATIENT, INTERPRETER, OPERATOR = (
 class Door(Server):
     """A server with the demo clinic."""
 
-    def __init__(self, data: Path) -> None:
-        super().__init__(data, "demo", LOG_LEVEL="info")
+    def __init__(self, data: Path, beside: Mapping[str, str] | None = None, **settings: str) -> None:
+        super().__init__(data, "demo", beside, **{"LOG_LEVEL": "info", **settings})
 
     async def start(self) -> None:
         await super().start()

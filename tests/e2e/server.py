@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,9 +44,13 @@ class Server:
     url = ""
     store: ClassVar[Callable[[], str]] = staticmethod(lambda: "")  # MEDINOVA_STORE of the next one
 
-    def __init__(self, data: Path, command: str = "serve", **settings: str) -> None:
+    def __init__(
+        self, data: Path, command: str = "serve", beside: Mapping[str, str] | None = None, **settings: str
+    ) -> None:
+        """`beside`: what else is in the environment, for the libraries of vendors."""
         self.log, self.printed = data / "server.log", data / "printed.txt"
         self._command = command
+        self._beside = dict(beside or {})
         self._settings = {
             "DATA": str(data),
             "LISTEN_PORT": "0",
@@ -60,7 +64,7 @@ class Server:
     @property
     def environment(self) -> dict[str, str]:
         """The settings, as every `medinova` command reads them."""
-        return {f"MEDINOVA_{name}": value for name, value in self._settings.items()}
+        return {**self._beside, **{f"MEDINOVA_{name}": value for name, value in self._settings.items()}}
 
     async def start(self) -> None:
         began = self.log.stat().st_size if self.log.exists() else 0

@@ -2,6 +2,7 @@
 
 import { Problem } from '../api.js';
 import { element } from '../element.js';
+import { firebaseOf } from '../firebase.js';
 import { field, form } from '../form.js';
 import { fill, LANGUAGES, language, texts, zoneOfBrowser, zones } from '../language.js';
 import { enrolView } from '../views/enrol.js';
@@ -20,7 +21,8 @@ export async function view({ api, me }) {
   if (!token) return message(texts.invitation.missing, texts.invitation.missingText);
   try {
     const { body } = await api.post('/v1/invitations/look', { token }, { open: true });
-    return me && me.email !== body.email ? otherUser(body.email) : accept(api, body);
+    const there = (await firebaseOf(api)) !== null;
+    return me && me.email !== body.email ? otherUser(body.email) : accept(api, body, there);
   } catch (error) {
     if (!(error instanceof Problem) || !(error.status in { 400: 1, 401: 1, 404: 1, 409: 1, 410: 1 })) throw error;
     return message(texts.invitation.over, texts.invitation.overText);
@@ -37,8 +39,9 @@ const otherUser = (email) => message(texts.invitation.other, fill(texts.invitati
 /**
  * @param {import('../api.js').Api} api
  * @param {{clinic: any, email: string, name: string, roles: string[], kind: string, has_account: boolean}} invitation
+ * @param {boolean} there  passwords are kept by Firebase
  */
-function accept(api, invitation) {
+function accept(api, invitation, there) {
   const { email, roles, kind, has_account: known } = invitation;
   const clinic = typeof invitation.clinic === 'string' ? invitation.clinic : invitation.clinic.name;
   const staff = roles?.length > 0;
@@ -47,7 +50,7 @@ function accept(api, invitation) {
   const tongue = field({ name: 'language', label: texts.profile.language, choices: Object.entries(LANGUAGES), value: language });
   const zone = field({ name: 'zone', label: texts.profile.zone, choices: zones(zoneOfBrowser()).map((one) => [one, one.replace(/_/g, ' ')]), value: zoneOfBrowser(), hint: texts.profile.zoneHint });
   const user = element('input', { type: 'email', name: 'username', value: email, autocomplete: 'username', readonly: true, hidden: true, tabindex: '-1' });
-  const password = newPassword({ required: staff, staff });
+  const password = newPassword({ required: staff && !there, staff });
   const root = element('main', { class: 'card narrow', 'data-test': 'invitation' });
 
   const asked = form({
@@ -57,14 +60,14 @@ function accept(api, invitation) {
     fields: { name, password: password.field, language: tongue, zone },
     submit: texts.invitation.accept,
     check: () => (known ? null : password.check()),
-    problems: { 'not-authenticated': texts.invitation.overText, 'wrong-state': texts.invitation.overText },
+    problems: { 'not-authenticated': texts.invitation.overText, 'wrong-state': there ? texts.firebase.there : texts.invitation.overText },
     send: async (busy) => {
       const own = { name: name.input.value.trim(), language: tongue.input.value, zone: zone.input.value };
       const secret = password.field.input.value;
       const { body } = await api.post('/v1/invitations/accept', { token, ...(known ? {} : own), ...(known || !secret ? {} : { password: secret }) }, { open: true, busy });
       token = '';
-      if (body.state === 'enrol') return enrol();
-      location.assign(body.state === 'signed-in' ? '/' : '/sign-in');
+      if (body.state === 'enrol' && !there) return enrol();
+      location.assign(body.state === 'sign-in' ? '/sign-in' : '/');
     },
   });
 

@@ -19,13 +19,16 @@ export async function view(context) {
     element(
       'div',
       { class: 'columns' },
-      element('div', { class: 'stack' }, aboutSection(context), addressSection(context), passwordSection(context, factors.body)),
-      element('div', { class: 'stack' }, factorsSection(context, factors.body), sessionsSection(context, sessions.body.items)),
+      element('div', { class: 'stack' }, aboutSection(context), addressSection(context), factors.body.elsewhere ? elsewhereSection() : passwordSection(context, factors.body)),
+      element('div', { class: 'stack' }, ...(factors.body.elsewhere ? [] : [factorsSection(context, factors.body)]), sessionsSection(context, sessions.body.items)),
     ),
   );
   if (location.hash) requestAnimationFrame(() => root.querySelector(location.hash)?.scrollIntoView());
   return root;
 }
+
+/** An identity provider keeps them, and nothing of them can be changed here. */
+const elsewhereSection = () => element('section', { class: 'card', id: 'password' }, element('h2', {}, texts.firebase.title), element('p', {}, texts.firebase.kept));
 
 /** @param {import('../page.js').Context} context */
 function aboutSection({ api, me, meTag, again }) {

@@ -1,4 +1,7 @@
-/** The sign-in as a page of its own, and where a magic link leads: its token stands in the fragment and leaves it at once. */
+/**
+ * The sign-in as a page of its own, and where a magic link leads: its token stands in the fragment and leaves it at once.
+ * So does the code in the query of a link that Firebase has mailed.
+ */
 
 import { signInView } from '../views/sign-in.js';
 
@@ -19,5 +22,8 @@ export function whereTo(search, origin) {
 export function view({ api }) {
   const token = location.hash.slice(1);
   if (token) history.replaceState(null, '', location.pathname + location.search);
-  return signInView({ api, token, done: async () => location.replace(whereTo(location.search, location.origin)) });
+  const said = new URLSearchParams(location.search);
+  const linkCode = said.get('mode') === 'signIn' ? (said.get('oobCode') ?? '') : '';
+  if (linkCode) history.replaceState(null, '', location.pathname);
+  return signInView({ api, token, linkCode, done: async () => location.replace(whereTo(location.search, location.origin)) });
 }

@@ -168,6 +168,24 @@ export default {
     otherWay: 'Sign in another way',
   },
 
+  firebase: {
+    title: 'How you sign in',
+    kept: 'Your password and your second factor are kept by the sign-in service of your clinic, not here. Change them there.',
+    there: 'There is an account with this address already. Leave the password empty, and sign in with that account later.',
+    mailLink: 'Mail me a link',
+    linkSent: 'A link is on its way to this address. Open it on this device.',
+    linkLead: 'You opened the link of a mail. Type the address that it was sent to.',
+    linkTitle: 'Your first time here',
+    proofMailed: 'To connect your account, type the code that we have just mailed to you. It is asked for once.',
+    proofOwn: 'To connect your account, type a code of the authenticator app that you use for MediNova, or one of your recovery codes. It is asked for once.',
+    noProof: 'This account cannot be connected by itself. Please ask your clinic.',
+    ownCode: 'Code of the app, or recovery code',
+    totpLead: 'Open your authenticator app and type the code that it shows for your account.',
+    phoneLead: 'A code is sent to your telephone {number}.',
+    sendPhone: 'Send the code',
+    openApp: 'Open it in my authenticator app',
+  },
+
   second: {
     title: 'One more step',
     none: 'Your account asks for a second factor that this browser cannot give. Use another browser, or ask your clinic.',

@@ -166,6 +166,24 @@ export default {
     otherWay: 'Iniciar sesión de otra forma',
   },
 
+  firebase: {
+    title: 'Cómo inicia sesión',
+    kept: 'Su contraseña y su segundo factor los guarda el servicio de acceso de su clínica, no este servidor. Cámbielos allí.',
+    there: 'Ya hay una cuenta con esta dirección. Deje la contraseña vacía e inicie sesión con esa cuenta más tarde.',
+    mailLink: 'Enviarme un enlace por correo',
+    linkSent: 'Un enlace va en camino a esta dirección. Ábralo en este dispositivo.',
+    linkLead: 'Ha abierto el enlace de un correo. Escriba la dirección a la que se envió.',
+    linkTitle: 'Su primera vez aquí',
+    proofMailed: 'Para conectar su cuenta, escriba el código que acabamos de enviarle por correo. Solo se pide una vez.',
+    proofOwn: 'Para conectar su cuenta, escriba un código de la aplicación de autenticación que usa para MediNova, o uno de sus códigos de recuperación. Solo se pide una vez.',
+    noProof: 'Esta cuenta no se puede conectar por sí sola. Pregunte a su clínica.',
+    ownCode: 'Código de la aplicación o de recuperación',
+    totpLead: 'Abra su aplicación de autenticación y escriba el código que muestra para su cuenta.',
+    phoneLead: 'Se envía un código a su teléfono {number}.',
+    sendPhone: 'Enviar el código',
+    openApp: 'Abrirlo en mi aplicación de autenticación',
+  },
+
   second: {
     title: 'Un paso más',
     none: 'Su cuenta pide un segundo factor que este navegador no puede dar. Use otro navegador o pregunte a su clínica.',

@@ -3,9 +3,11 @@
 import { Problem } from '../api.js';
 import { openDialog } from '../dialog.js';
 import { element } from '../element.js';
+import { firebaseOf } from '../firebase.js';
 import { codeField, digits, form, passwordField } from '../form.js';
 import { fill, texts } from '../language.js';
 import { NoPasskey, passkeysWork, usePasskey } from '../passkeys.js';
+import { secondForm } from './firebase.js';
 
 /**
  * @typedef {(seconds: number) => void} Busy
@@ -28,6 +30,7 @@ export function proofDialog(api, email) {
 /** @param {import('../api.js').Api} api @param {string} email @returns {Promise<boolean>} */
 async function ask(api, email) {
   const { body: factors } = await api.get('/v1/me/factors');
+  const firebase = factors.elsewhere ? await firebaseOf(api) : null;
   return new Promise((resolve) => {
     let proven = false;
     /** @type {Send} */
@@ -37,6 +40,7 @@ async function ask(api, email) {
       dialog.close();
     };
     const ways = [factors.passkeys.length > 0 && passkeysWork() && byPasskey(api, send), factors.totp && byTotp(send)].filter((way) => way instanceof HTMLElement);
+    if (firebase) ways.push(atFirebase(firebase, email, send));
     if (!ways.length && factors.password) ways.push(byPassword(send)); // where there is a second factor, what touches it asks for that one
     if (!ways.length) ways.push(byMail(api, email, send));
     const parts = ways.flatMap((way, n) => (n ? [element('p', { class: 'or' }, texts.signIn.or), way] : [way]));
@@ -96,6 +100,28 @@ function byPassword(send) {
     problems: refused(),
     send: (busy) => send({ password: password.input.value }, busy),
   }).root;
+}
+
+/** @param {import('../firebase.js').Firebase} firebase @param {string} email @param {Send} send */
+function atFirebase(firebase, email, send) {
+  const password = passwordField({ name: 'password', label: texts.signIn.password, required: true, more: { autocomplete: 'current-password' } });
+  const { root } = form({
+    name: 'proof-firebase',
+    secret: true,
+    content: [password.root],
+    fields: { password },
+    submit: texts.proof.confirm,
+    problems: refused(),
+    send: async (busy) => {
+      const signed = await firebase.byPassword(email, password.input.value);
+      if ('idToken' in signed) return send({ id_token: signed.idToken }, busy);
+      const asked = secondForm(firebase, signed, (done, more) => send({ id_token: done.idToken }, more));
+      if (!asked) throw new Problem('not-authenticated');
+      root.replaceWith(element('p', {}, asked.lead), asked.root);
+      /** @type {HTMLElement | null} */ (asked.root.querySelector('input, button'))?.focus();
+    },
+  });
+  return root;
 }
 
 /** For who has nothing but their mail. @param {import('../api.js').Api} api @param {string} email @param {Send} send */

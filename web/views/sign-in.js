@@ -8,10 +8,12 @@
 import { Problem } from '../api.js';
 import { announce } from '../announcer.js';
 import { element } from '../element.js';
+import { firebaseOf } from '../firebase.js';
 import { codeField, digits, field, form, passwordField } from '../form.js';
 import { texts } from '../language.js';
 import { NoPasskey, passkeysWork, usePasskey } from '../passkeys.js';
 import { enrolView } from './enrol.js';
+import { askLinkThere, askPasswordThere, enrolThere } from './firebase.js';
 
 const RESEND_S = 30;
 
@@ -22,11 +24,12 @@ const RESEND_S = 30;
  * @property {import('../api.js').Api} api
  * @property {string} [notice]  why one has to sign in
  * @property {string} [token]  of a link by mail
+ * @property {string} [linkCode]  of a link that Firebase has mailed
  * @property {() => Promise<void>} done
  */
 
 /** @param {Given} given */
-export function signInView({ api, notice = '', token = '', done }) {
+export function signInView({ api, notice = '', token = '', linkCode = '', done }) {
   const steps = element('div', { class: 'steps-of-form' });
   const root = element('main', { class: 'card narrow', 'data-test': 'sign-in' }, steps);
   let email = '';
@@ -49,6 +52,13 @@ export function signInView({ api, notice = '', token = '', done }) {
     if (answer.state === 'second-factor') return askSecond(answer.methods);
     if (answer.state === 'enrol') return askEnrol();
     await done();
+  }
+
+  /** @param {SignIn} answer @param {string} idToken */
+  async function proceedThere(answer, idToken) {
+    const firebase = await firebaseOf(api);
+    if (answer.state !== 'enrol' || !firebase) return proceed(answer);
+    step(texts.enrol.title, texts.enrol.asked, enrolThere({ api, firebase, idToken, email, done }));
   }
 
   /** A wrong code or password is no trouble of the page: it is said, and tried again. */
@@ -75,7 +85,9 @@ export function signInView({ api, notice = '', token = '', done }) {
       },
       send: async () => {
         email = address.input.value.trim();
-        askPassword();
+        const firebase = await firebaseOf(api);
+        if (firebase) askPasswordThere({ ...there, firebase, email });
+        else askPassword();
       },
     });
     step(texts.signIn.title, notice || texts.signIn.lead, asked, element('p', { class: 'hint' }, texts.signIn.visitOnly, ' ', element('a', { href: '/' }, texts.signIn.visitLink)));
@@ -251,7 +263,9 @@ export function signInView({ api, notice = '', token = '', done }) {
     step(texts.enrol.title, texts.enrol.asked, enrolView({ api, done, later: done }));
   }
 
+  const there = { api, step, who, proceed: proceedThere };
   if (token) askLink();
+  else if (linkCode) void firebaseOf(api).then((firebase) => (firebase ? askLinkThere({ ...there, firebase }, linkCode) : askEmail()), askEmail);
   else askEmail();
   return root;
 }

@@ -13,7 +13,7 @@ from medinova_rt.adapters import firebase_accounts
 from medinova_rt.adapters.firebase_accounts import FirebaseAccounts
 from medinova_rt.adapters.firebase_identity import FirebaseIdentity
 from medinova_rt.adapters.firebase_tokens import EmulatedTokens
-from medinova_rt.errors import NotAuthenticated, NotLinked, Unavailable, WrongState
+from medinova_rt.errors import NotAuthenticated, NotLinked, Unavailable
 from medinova_rt.ports import IdToken
 from medinova_rt.signin import Entered, SignIn
 from medinova_rt.staffing import Staffing
@@ -133,10 +133,9 @@ async def test_an_account_made_and_not_linked_is_the_same_one_next_time(clinic: 
 async def test_an_account_that_is_there_keeps_its_password(clinic: Clinic) -> None:
     email = address()
     await clinic.emulator.sign_up(email)
-    with pytest.raises(WrongState):
-        await Staffing(clinic.door.store, clinic.identity).user(
-            email, "Robin Roe", "another long password", datetime.now(UTC)
-        )
+    staffing = Staffing(clinic.door.store, clinic.identity)
+    _, is_theirs = await staffing.user(email, "Robin Roe", "another long password", datetime.now(UTC))
+    assert is_theirs is False
     await clinic.emulator.sign_in(email)
 
 

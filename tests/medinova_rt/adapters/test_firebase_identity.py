@@ -412,9 +412,14 @@ async def test_whoever_is_put_in_gets_an_account_with_its_link(town: Town) -> No
 
 async def test_an_account_that_is_there_already_is_left_alone(town: Town) -> None:
     town.accounts.made[EMAIL] = "an-account-of-somebody"
+    made, is_theirs = await Staffing(town.store, town.identity).user(
+        EMAIL, "Robin Roe", "six grey herons by the weir", NOW
+    )
+    assert (is_theirs, (await town.identity.factors(made.id)).password) == (False, False)
+    new = NewPassword("six grey herons by the weir", 12, ())
     with pytest.raises(WrongState, match="has an account of this address already"):
-        await Staffing(town.store, town.identity).user(EMAIL, "Robin Roe", "six grey herons by the weir", NOW)
-    assert await town.door.users.by_email(EMAIL) is None
+        await town.identity.enrol(made.id, new, NOW)
+    assert (await town.linked(sub="an-account-of-somebody")).user == made.id
 
 
 async def test_this_server_itself_takes_no_token(town: Town) -> None:
