@@ -3,6 +3,7 @@
 `tools/test` installs it. Each test makes accounts of its own, with addresses of its own, so none needs clearing away.
 """
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -30,6 +31,7 @@ class AuthEmulator:
     """What Firebase is to a project, and what its owner may do there."""
 
     def __init__(self, port: int) -> None:
+        self._last: dict[str, str] = {}
         self.host = f"127.0.0.1:{port}"
         self.identity = f"firebase://{PROJECT}?key={KEY}&emulator={self.host}"  # MEDINOVA_IDENTITY
         self.environment = {"FIREBASE_AUTH_EMULATOR_HOST": self.host}
@@ -51,10 +53,18 @@ class AuthEmulator:
         return str(made["localId"])
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> str:
-        """Return an ID token; with a second factor, which is taken too."""
+        """Return an ID token; with a second factor, which is taken too.
+
+        Two sign-ins of one second are one token, of which the server takes the first; so it is another than the last.
+        """
         body = {"email": email, "password": password, "returnSecureToken": True}
-        found = await self.ask("accounts:signInWithPassword", **body)
-        return str(found["idToken"]) if "idToken" in found else await self._second(found)
+        while True:
+            found = await self.ask("accounts:signInWithPassword", **body)
+            token = str(found["idToken"]) if "idToken" in found else await self._second(found)
+            if token != self._last.get(email):
+                self._last[email] = token
+                return token
+            await asyncio.sleep(0.1)
 
     async def add_phone(self, email: str, number: str = PHONE) -> None:
         """Give the account a second factor: codes to a telephone."""

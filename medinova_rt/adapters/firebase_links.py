@@ -2,7 +2,8 @@
 
 A link's id is derived from the account's, so an account is one user's only. `check_at` is when Firebase is to be asked
 whether the account still stands: some minutes after the last time while its user is signed in, else never. That a token
-was exchanged is a document as well, whose id is derived from what was signed: of two who show it, one gets in.
+was exchanged is a document as well, whose id is derived from what was signed: of two who show it, one gets in. (Two
+sign-ins of one account within the same second are one token to Firebase, and so to us: the second tries again.)
 """
 
 from datetime import datetime, timedelta
