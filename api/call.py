@@ -21,6 +21,8 @@ from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import Settings
 from medinova_rt.entrance import Entrance
+from medinova_rt.erasures import Erasures
+from medinova_rt.exports import Exports
 from medinova_rt.factors import OwnFactors
 from medinova_rt.ids import ClinicId
 from medinova_rt.invitations import Invitations
@@ -61,6 +63,8 @@ CLINICS = web.AppKey("clinics", Clinics)
 PATIENTS = web.AppKey("patients", Patients)
 REGISTER = web.AppKey("register", Register)
 MERGES = web.AppKey("merges", Merges)
+ERASURES = web.AppKey("erasures", Erasures)
+EXPORTS = web.AppKey("exports", Exports)
 RELATIONS = web.AppKey("relations", Relations)
 USERS = web.AppKey("users", Users)
 INVITATIONS = web.AppKey("invitations", Invitations)

@@ -8,7 +8,17 @@ from api import paging
 from api.call import CLINICS, INVITATIONS, Call, Reply
 from api.paging import Paging
 from api.persons import Email, Language, Name, Zone
-from medinova_rt.clinics import DEFAULT_ADULT_AGE, MAX_ADULT_AGE, MIN_ADULT_AGE, PLATFORM, Clinic, Settings
+from medinova_rt.clinics import (
+    DEFAULT_ADULT_AGE,
+    DEFAULT_RECORD_YEARS,
+    MAX_ADULT_AGE,
+    MAX_RECORD_YEARS,
+    MIN_ADULT_AGE,
+    MIN_RECORD_YEARS,
+    PLATFORM,
+    Clinic,
+    Settings,
+)
 from medinova_rt.errors import NotFound
 from medinova_rt.ids import ClinicId
 from medinova_rt.principals import Person
@@ -16,6 +26,14 @@ from medinova_rt.zones import DEFAULT_ZONE
 
 AdultAge = Annotated[
     int, Meta(ge=MIN_ADULT_AGE, le=MAX_ADULT_AGE, description="In years; parents stop acting for a child then.")
+]
+RecordYears = Annotated[
+    int,
+    Meta(
+        ge=MIN_RECORD_YEARS,
+        le=MAX_RECORD_YEARS,
+        description="How many years the law where it is keeps records after the last care.",
+    ),
 ]
 SecondFactor = Annotated[bool, Meta(description="Whether the roles of its staff need a second factor.")]
 
@@ -29,6 +47,7 @@ class ClinicView(Struct, frozen=True):
     zone: str
     adult_age: int
     second_factor: bool
+    record_years: int
 
 
 class ClinicPage(Struct, frozen=True):
@@ -54,6 +73,7 @@ class NewClinic(Struct, frozen=True, forbid_unknown_fields=True):
     zone: Zone = DEFAULT_ZONE
     adult_age: AdultAge = DEFAULT_ADULT_AGE
     second_factor: SecondFactor = True
+    record_years: RecordYears = DEFAULT_RECORD_YEARS
 
 
 class ClinicChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +84,7 @@ class ClinicChange(Struct, frozen=True, forbid_unknown_fields=True):
     zone: Zone | UnsetType = UNSET
     adult_age: AdultAge | UnsetType = UNSET
     second_factor: SecondFactor | UnsetType = UNSET
+    record_years: RecordYears | UnsetType = UNSET
 
 
 async def listed(call: Call[None]) -> Reply:
@@ -89,6 +110,7 @@ async def create(call: Call[NewClinic]) -> Reply:
         zone=body.zone,
         adult_age=body.adult_age,
         second_factor=body.second_factor,
+        record_years=body.record_years,
     )
     clinic = await call.app[INVITATIONS].open_clinic(
         call.principal, settings, body.administrator.email, body.administrator.name, call.now
@@ -113,13 +135,22 @@ async def change(call: Call[ClinicChange]) -> Reply:
         zone=body.zone,
         adult_age=body.adult_age,
         second_factor=body.second_factor,
+        record_years=body.record_years,
     )
     held = await call.app[CLINICS].change(call.principal, clinic_of(call), settings, call.now, call.expected)
     return Reply(view(held.value), etag=held.version)
 
 
 def view(clinic: Clinic) -> ClinicView:
-    return ClinicView(clinic.id, clinic.name, clinic.language, clinic.zone, clinic.adult_age, clinic.second_factor)
+    return ClinicView(
+        clinic.id,
+        clinic.name,
+        clinic.language,
+        clinic.zone,
+        clinic.adult_age,
+        clinic.second_factor,
+        clinic.record_years,
+    )
 
 
 def clinic_of(call: Call[Any]) -> ClinicId:

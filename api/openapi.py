@@ -68,6 +68,7 @@ IDS: dict[str, tuple[Any, str]] = {
     "member": (ids.UserId, "usr"),
     "relation": (ids.GrantId, "gra"),
     "emergency": (ids.EmergencyId, "eme"),
+    "erasure": (ids.ErasureId, "era"),
     "invitation": (ids.InvitationId, "inv"),
     "invited": (None, "inv"),
     "account": (ids.AccountId, "acc"),

@@ -10,14 +10,27 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from api.call import ACCOUNTS, CLINICS, IDENTITY, INVITATIONS, PATIENTS, RELATIONS, SESSIONS, STORE, USERS, VISITS
-from medinova_rt import accounts, emergency, invited, members, patients, visits
+from api.call import (
+    ACCOUNTS,
+    CLINICS,
+    ERASURES,
+    IDENTITY,
+    INVITATIONS,
+    PATIENTS,
+    RELATIONS,
+    SESSIONS,
+    STORE,
+    USERS,
+    VISITS,
+)
+from medinova_rt import accounts, emergency, erasures, invited, members, patients, visits
 from medinova_rt.access import NOWHERE, Thing
 from medinova_rt.emergency import Emergencies
 from medinova_rt.ids import (
     AccountId,
     ClinicId,
     EmergencyId,
+    ErasureId,
     GrantId,
     InvitationId,
     LinkId,
@@ -133,6 +146,13 @@ async def _emergency(request: web.Request, principal: Principal) -> Thing:
     return emergency.thing(found.value, found.version)
 
 
+async def _erasure(request: web.Request, principal: Principal) -> Thing:
+    found = await request.app[ERASURES].held(ErasureId(request.match_info["erasure"]))
+    if found is None or found.value.clinic != request.match_info["clinic"]:
+        return NOWHERE
+    return erasures.thing(found.value, found.version)
+
+
 async def _account(request: web.Request, principal: Principal) -> Thing:
     found = await request.app[ACCOUNTS].held(AccountId(request.match_info["account"]))
     if found is None or found.value.clinic != request.match_info["clinic"]:
@@ -170,6 +190,7 @@ LOADERS: Mapping[str, Loader] = {
     "relation": _relation,
     "invited": _invited,
     "emergency": _emergency,
+    "erasure": _erasure,
     "account": _account,
     "session": _session,
     "passkey": _passkey,

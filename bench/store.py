@@ -4,7 +4,7 @@
 4; every document that is read is decoded to its Struct, what returned is on the disk (`synchronous=FULL`).
 `store.delay`: ms from asking to having, at a quantile. `encryption` is `on` where the private fields are sealed on
 their way. `store.raw` is sqlite3 alone in one thread doing the same to the same file, 32 operations to a commit, as
-fast as it goes; `store.ratio` is ours to it, in the same run. Where FIRESTORE_EMULATOR_HOST names Google's emulator, its
+fast as it goes; `store.ratio` is ours to it, in the same run. Where FIRESTORE_EMULATOR_HOST names an emulator, its
 figure is printed too, over fewer documents: it says how an emulator does.
 """
 

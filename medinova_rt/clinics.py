@@ -23,6 +23,8 @@ FINDS: tuple[Find, ...] = (ALL,)
 ADULTHOOD_JOB = "adulthood"  # brings the ends of relations to what birth dates and the clinic's age say by now
 MIN_ADULT_AGE, MAX_ADULT_AGE = 12, 25
 DEFAULT_ADULT_AGE = 18
+MIN_RECORD_YEARS, MAX_RECORD_YEARS = 0, 50
+DEFAULT_RECORD_YEARS = 10
 
 CREATE, CHANGE = "clinic.create", "clinic.change"  # as rights.Action says, which stands above
 
@@ -38,6 +40,7 @@ class Clinic(Struct, frozen=True, kw_only=True):
     adult_age: Open[int] = (
         DEFAULT_ADULT_AGE  # years; parents stop acting for a child then. Whoever changes it leaves an ADULTHOOD_JOB
     )
+    record_years: Open[int] = DEFAULT_RECORD_YEARS  # that the law where it is keeps records after the last care
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -48,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     language: Open[str | UnsetType] = UNSET
     zone: Open[str | UnsetType] = UNSET
     adult_age: Open[int | UnsetType] = UNSET
+    record_years: Open[int | UnsetType] = UNSET
 
 
 DEMO = Clinic(id=ClinicId("cli-demo"), clinic=ClinicId("cli-demo"), name="Demo Clinic", second_factor=False)
@@ -119,6 +123,10 @@ def with_settings(clinic: Clinic, settings: Settings) -> Clinic:
         if not MIN_ADULT_AGE <= settings.adult_age <= MAX_ADULT_AGE:
             raise BadInput(f"people come of age between {MIN_ADULT_AGE} and {MAX_ADULT_AGE}", "/adult_age")
         clinic = replace(clinic, adult_age=settings.adult_age)
+    if settings.record_years is not UNSET:
+        if not MIN_RECORD_YEARS <= settings.record_years <= MAX_RECORD_YEARS:
+            raise BadInput(f"records are kept for up to {MAX_RECORD_YEARS} years", "/record_years")
+        clinic = replace(clinic, record_years=settings.record_years)
     return clinic
 
 

@@ -30,7 +30,8 @@ from medinova_rt.users import User
 COLLECTION = "emergencies"
 SCHEMA = 1
 BY_CLINIC = Find(COLLECTION, equal=("clinic",), ordered_by="taken_at", descending=True)
-FINDS: tuple[Find, ...] = (BY_CLINIC,)
+BY_PATIENT = Find(COLLECTION, equal=("patient",), ordered_by="taken_at")
+FINDS: tuple[Find, ...] = (BY_CLINIC, BY_PATIENT)
 
 LIFE = timedelta(hours=1)
 SHORTEST_REASON, LONGEST_REASON = 10, 500  # characters

@@ -11,6 +11,7 @@ from medinova_rt import (
     clinics,
     emergency,
     entrance,
+    erasures,
     grants,
     invited,
     jobs,
@@ -32,7 +33,9 @@ from medinova_rt import (
     visits,
 )
 from medinova_rt.adapters import embedded_challenges, embedded_credentials, firebase_links, outbox_notifier
+from medinova_rt.adapters.sealed_store import sealed_fields
 from medinova_rt.operations.keys import kept_key
+from medinova_rt.phi import Basis
 from medinova_rt.ports import Find
 
 DATABASE = "medinova.db"
@@ -44,6 +47,7 @@ FINDS = (
     *clinics.FINDS,
     *emergency.FINDS,
     *entrance.FINDS,
+    *erasures.FINDS,
     *grants.FINDS,
     *invited.FINDS,
     *jobs.FINDS,
@@ -98,6 +102,15 @@ COLLECTIONS = frozenset(
         users.EMAILS,
     }
 )
+
+
+def fields_of_patients() -> dict[Basis, list[str]]:
+    """What is kept of patients under a key of their own, by why it is kept."""
+    found: dict[Basis, list[str]] = {}
+    for each in (*patients.SEALINGS, *emergency.SEALINGS, *merges.SEALINGS):
+        for name in sorted(sealed_fields(each.kind)):
+            found.setdefault(each.bases.get(name, each.basis), []).append(f"{each.collection}.{name}")
+    return found
 
 
 class CannotStart(Exception):

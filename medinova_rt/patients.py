@@ -62,6 +62,7 @@ LONGEST_LIFE = timedelta(days=366 * 150)
 class State(StrEnum):
     ACTIVE = "active"
     MERGED = "merged"
+    CLOSED = "closed"  # kept for the law alone (medinova_rt/erasures.py)
 
 
 class Identifier(Struct, frozen=True, kw_only=True):
@@ -95,10 +96,9 @@ class Patient(Struct, frozen=True, kw_only=True):
         return f"{self.given} {self.family}"
 
 
+CONTACT: Mapping[str, Any] = {"email": None, "phone": None, "language": LANGUAGES[0], "zone": DEFAULT_ZONE}  # empty
 SEALINGS: tuple[Sealing, ...] = (
-    Sealing(
-        COLLECTION, Patient, subject="id", bases=dict.fromkeys(("email", "phone", "language", "zone"), Basis.CONTACT)
-    ),
+    Sealing(COLLECTION, Patient, subject="id", bases=dict.fromkeys(CONTACT, Basis.CONTACT)),
 )
 
 
@@ -177,8 +177,13 @@ def normal(patient: Patient, now: datetime) -> Patient:
 
 
 def must_be_active(patient: Patient) -> None:
-    if patient.state is not State.ACTIVE:
-        raise WrongState("this record was merged into another, which is the one to change")
+    match patient.state:
+        case State.MERGED:
+            raise WrongState("this record was merged into another, which is the one to change")
+        case State.CLOSED:
+            raise WrongState("this record is closed: its patient asked to be erased")
+        case State.ACTIVE:
+            pass
 
 
 class Patients:
@@ -198,11 +203,13 @@ class Patients:
         """The same, with its version."""
         return await changes.held(self._store, COLLECTION, id, read)
 
-    async def read(self, principal: Principal, id: PatientId, now: datetime) -> Held[Patient]:
+    async def read(
+        self, principal: Principal, id: PatientId, now: datetime, action: Action = Action.PATIENT_READ
+    ) -> Held[Patient]:
         """The record for somebody to see, which leaves word of it first. One that was merged reads as it was, and says
         into which. Raises NotFound."""
         found = await self._there(id)
-        await self._store.transact([record(principal, Action.PATIENT_READ, found.value, now)])
+        await self._store.transact([record(principal, action, found.value, now)])
         return found
 
     async def change(

@@ -76,6 +76,9 @@ class Action(StrEnum):
     PATIENT_MERGE = "patient.merge"
     PATIENT_TREAT = "patient.treat"
     PATIENT_ACCESSES = "patient.accesses"
+    PATIENT_EXPORT = "patient.export"
+    PATIENT_ERASE = "patient.erase"
+    ERASURE_READ = "erasure.read"
     RELATION_LIST = "relation.list"
     RELATION_ADD = "relation.add"
     RELATION_END = "relation.end"
@@ -177,6 +180,9 @@ TABLE: dict[Action, Grants] = {
     Action.PATIENT_MERGE: DESK | ADMIN,
     Action.PATIENT_TREAT: DESK | ADMIN,
     Action.PATIENT_ACCESSES: ADMIN | PATIENT | ACTING,
+    Action.PATIENT_EXPORT: ADMIN | PATIENT | ACTING,
+    Action.PATIENT_ERASE: SYSTEM | ADMIN,
+    Action.ERASURE_READ: ADMIN,
     Action.RELATION_LIST: TREATING | DESK | ADMIN | PATIENT,
     Action.RELATION_ADD: DESK | ADMIN,
     Action.RELATION_END: SYSTEM | DESK | ADMIN | PATIENT,
@@ -200,6 +206,7 @@ SEEN_BY: Mapping[str, Action] = {  # the action that means: may know that there 
     "patient": Action.PATIENT_SEE,
     "relation": Action.RELATION_LIST,
     "emergency": Action.EMERGENCY_LIST,
+    "erasure": Action.ERASURE_READ,
     "user": Action.ME_SEE,
     "session": Action.SESSION_LIST,
     "factor": Action.FACTOR_LIST,
@@ -216,6 +223,8 @@ FRESH = frozenset(
         Action.MEMBER_CHANGE,
         Action.INVITATION_ADD,  # makes members, too
         Action.ACCOUNT_CHANGE,
+        Action.PATIENT_EXPORT,
+        Action.PATIENT_ERASE,
     }
 )
 
@@ -249,4 +258,5 @@ RELATION_SCOPES: Mapping[Action, Scope] = {  # of who acts for a patient; an act
     Action.PATIENT_READ: Scope.RECORD,
     Action.PATIENT_CHANGE: Scope.RECORD,
     Action.PATIENT_ACCESSES: Scope.RECORD,
+    Action.PATIENT_EXPORT: Scope.RECORD,
 }

@@ -34,9 +34,11 @@ from medinova_rt.clinics import ADULTHOOD_JOB, Clinics
 from medinova_rt.config import Settings
 from medinova_rt.doorman import WATCH_EVERY, WATCH_JOB, Doorman
 from medinova_rt.entrance import Entrance
+from medinova_rt.erasures import ERASE_JOB, Erasures
 from medinova_rt.errors import Unavailable
+from medinova_rt.exports import Exports
 from medinova_rt.factors import OwnFactors
-from medinova_rt.folder import CannotStart, keep_folder, key
+from medinova_rt.folder import CannotStart, fields_of_patients, keep_folder, key
 from medinova_rt.ids import VisitId
 from medinova_rt.invitations import Invitations
 from medinova_rt.jobs import Job, Jobs
@@ -59,6 +61,7 @@ from medinova_rt.resealing import RESEAL_JOB, Resealing
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
 from medinova_rt.signin import SignIn
+from medinova_rt.signing import SigningKey
 from medinova_rt.sweeps import SWEEP_JOB, Sweeps
 from medinova_rt.tokens import Tokens
 from medinova_rt.users import Users
@@ -134,6 +137,9 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.PATIENTS] = Patients(store, index, work.wake)
     app[call.REGISTER] = Register(store, index)
     app[call.MERGES] = Merges(store, index, work.wake)
+    signing = SigningKey(key(data / "audit.key"))
+    app[call.ERASURES] = Erasures(store, cabinet.strongroom.vault, index, signing, fields_of_patients(), work.wake)
+    app[call.EXPORTS] = Exports(store, app[call.PATIENTS], signing)
     app[call.RELATIONS] = Relations(store)
     app[call.ENTRANCE] = Entrance(store, held, links)
     app[call.LINKS] = links
@@ -280,6 +286,7 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
     stop = asyncio.Event()
     handlers = {
         ADULTHOOD_JOB: app[call.RELATIONS].bring_to_age,
+        ERASE_JOB: app[call.ERASURES].carry_out,
         EXPIRE_JOB: expire,
         RESEAL_JOB: resealing.run,
         REWRAP_JOB: Rewrapping(app[call.STORE], cabinet.strongroom.vault, app[JOBS].wake).run,

@@ -18,9 +18,12 @@ from api import call
 from api.openapi import document
 from api.routes import ROUTES, make_app
 from medinova_rt import clinics
+from medinova_rt import vault as vaults
 from medinova_rt.accounts import Accounts
 from medinova_rt.adapters.argon2_hashing import Argon2Hashing
 from medinova_rt.adapters.embedded_identity import EmbeddedIdentity
+from medinova_rt.adapters.local import MemoryStore
+from medinova_rt.adapters.local_keys import LocalKeys
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.adapters.watched_store import WatchedStore
@@ -28,8 +31,10 @@ from medinova_rt.assertions import Assertions
 from medinova_rt.clinics import Clinics
 from medinova_rt.config import load
 from medinova_rt.entrance import Entrance
+from medinova_rt.erasures import Erasures
+from medinova_rt.exports import Exports
 from medinova_rt.factors import OwnFactors
-from medinova_rt.folder import FINDS
+from medinova_rt.folder import FINDS, fields_of_patients
 from medinova_rt.ids import VisitId
 from medinova_rt.invitations import Invitations
 from medinova_rt.links import Links
@@ -46,10 +51,13 @@ from medinova_rt.riders import RidingStore
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
 from medinova_rt.signin import SignIn
+from medinova_rt.signing import SigningKey
 from medinova_rt.tokens import Tokens
 from medinova_rt.users import Users
+from medinova_rt.vault import Vault
 from medinova_rt.visits import Visits
 
+SIGNING = SigningKey("A" * 43)
 KEY = "service-key-of-the-tests-0123456789"
 SEATS = [{"role": "clinician", "name": "Dr. Ada"}, {"role": "patient", "name": "Ben"}]
 
@@ -185,6 +193,7 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     watched = WatchedStore(file)
     store = RidingStore(watched)
     app = make_app(settings)
+    clock = Clock()
     held, links = Visits(store), Links(b"s" * 32)
     app[call.SETTINGS] = settings
     app[call.SERVICE_KEY] = KEY
@@ -213,6 +222,9 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.PATIENTS] = Patients(store, index)
     app[call.REGISTER] = Register(store, index)
     app[call.MERGES] = Merges(store, index)
+    vault = Vault(MemoryStore(vaults.FINDS), LocalKeys(tmp_path / "kek.json"), clock)
+    app[call.ERASURES] = Erasures(store, vault, index, SIGNING, fields_of_patients())
+    app[call.EXPORTS] = Exports(store, app[call.PATIENTS], SIGNING)
     app[call.RELATIONS] = Relations(store)
     app[call.ENTRANCE] = Entrance(store, held, links)
     app[call.OUTBOX] = OutboxNotifier(store)
@@ -221,7 +233,6 @@ async def door(tmp_path: Path, web_folder: Path) -> AsyncIterator[Door]:
     app[call.COUNTERS] = Counters()
     app[call.PROTOCOL] = 1
     app[call.WEB] = web_folder
-    clock = Clock()
     app[call.CLOCK] = clock
     await app[call.CLINICS].ensure(clinics.DEMO)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)

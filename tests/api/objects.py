@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from api import call
-from medinova_rt import accounts, documents, emergency, grants, invited, members, patients, sessions, users
+from medinova_rt import accounts, documents, emergency, erasures, grants, invited, members, patients, sessions, users
 from medinova_rt.adapters import embedded_credentials
 from medinova_rt.clinics import DEMO, PLATFORM
 from medinova_rt.grants import Grant, Kind, Scope, StaffRole, Standing
@@ -18,6 +18,7 @@ from medinova_rt.ids import (
     AccountId,
     ClinicId,
     EmergencyId,
+    ErasureId,
     GrantId,
     InvitationId,
     LinkId,
@@ -114,6 +115,19 @@ async def _emergency(world: World) -> str:
     return await world.put(emergency.COLLECTION, made.id, made)
 
 
+async def _erasure(world: World) -> str:
+    made = erasures.Erasure(
+        id=ErasureId("era-1"),
+        clinic=DEMO.id,
+        patient=PATIENT,
+        merged=[],
+        asked_on=NOW.date(),
+        ordered_at=NOW,
+        kept=[],
+    )
+    return await world.put(erasures.COLLECTION, made.id, made)
+
+
 async def _account(world: World) -> str:
     made = accounts.Account(id=AccountId("acc-1"), clinic=DEMO.id, name="x", keys=[], scopes=[], created_at=NOW)
     return await world.put(accounts.COLLECTION, made.id, made)
@@ -202,6 +216,7 @@ MAKERS: dict[str, Callable[[World], Awaitable[str]]] = {
     "clinic": _clinic,
     "patient": _patient,
     "emergency": _emergency,
+    "erasure": _erasure,
     "account": _account,
     "session": _session,
     "member": _member,

@@ -145,6 +145,10 @@ takeEmergency        | clinicians                           | offices administra
 listAccesses         | administrator family-of-record       | clinicians offices carer-of-visits registries
 listEmergencies      | administrator                        | staff operator services
 endEmergency         | administrator                        |
+exportPatient        | administrator family-of-record       | clinicians offices carer-of-visits registries
+erasePatient         | administrator                        | clinicians offices registries family
+listErasures         | administrator                        | staff operator services
+readErasure          | administrator                        |
 
 readOutbox           | operator                             |
 isAlive              | anyone                               |

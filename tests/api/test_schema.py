@@ -27,6 +27,7 @@ NAMES_ANOTHER = {"mergePatients", "unmergePatients", "addTreating"}  # the body 
 TAKES_AWAY = {
     "removeServiceAccount",
     "endRelation",
+    "erasePatient",
     "endEmergency",
     "deactivateMember",
     "changeMember",

@@ -17,16 +17,18 @@ from aiohttp import web
 from yarl import URL
 
 from api import call
-from medinova_rt import accounts, clinics, documents, emergency, grants, invited, patients, users
+from medinova_rt import accounts, clinics, documents, emergency, erasures, grants, invited, patients, users
 from medinova_rt.accounts import Account, Jwk
 from medinova_rt.clinics import DEMO, Clinic
 from medinova_rt.config import load
 from medinova_rt.emergency import Emergency
+from medinova_rt.erasures import Erasure
 from medinova_rt.grants import FOREVER, Grant, Kind, Scope, StaffRole
 from medinova_rt.ids import (
     AccountId,
     ClinicId,
     EmergencyId,
+    ErasureId,
     GrantId,
     InvitationId,
     PatientId,
@@ -214,6 +216,17 @@ async def _people(town: Town) -> None:
     )
     await town.insert(emergency.COLLECTION, taken)
     town.ids["emergency"] = taken.id
+    gone = Erasure(
+        id=ErasureId("era-here"),
+        clinic=HERE,
+        patient=PatientId("pat-gone"),
+        merged=[],
+        asked_on=now.date(),
+        ordered_at=now,
+        kept=[],
+    )
+    await town.insert(erasures.COLLECTION, gone)
+    town.ids["erasure"] = gone.id
     await town.user("user")
     await town.acting("self", patient, HERE, Kind.SELF)
     town.ids["session"] = town.sessions["self"]
