@@ -61,7 +61,6 @@ from medinova_rt.resealing import RESEAL_JOB, Resealing
 from medinova_rt.sessions import Sessions
 from medinova_rt.signed_in import SignedIn
 from medinova_rt.signin import SignIn
-from medinova_rt.signing import SigningKey
 from medinova_rt.sweeps import SWEEP_JOB, Sweeps
 from medinova_rt.tokens import Tokens
 from medinova_rt.users import Users
@@ -114,7 +113,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.SERVICE_KEY] = settings.service_key.reveal() or key(data / "service.key")
     app[call.SERVICE_CLINIC] = clinics.DEMO.id
     app[COPIES] = archive.copies(settings)
-    app[CHECKPOINTS] = Checkpoints(store, archive.signing_key(settings), app[COPIES])
+    signing = archive.signing_key(settings)
+    app[CHECKPOINTS] = Checkpoints(store, signing, app[COPIES])
     app[CABINET], app[call.STORE], app[call.REPEATS] = cabinet, store, Repeats(store)
     app[call.CLINICS] = Clinics(store)
     app[call.SESSIONS] = Sessions(store)
@@ -137,7 +137,6 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
     app[call.PATIENTS] = Patients(store, index, work.wake)
     app[call.REGISTER] = Register(store, index)
     app[call.MERGES] = Merges(store, index, work.wake)
-    signing = SigningKey(key(data / "audit.key"))
     app[call.ERASURES] = Erasures(store, cabinet.strongroom.vault, index, signing, fields_of_patients(), work.wake)
     app[call.EXPORTS] = Exports(store, app[call.PATIENTS], signing)
     app[call.RELATIONS] = Relations(store)
