@@ -22,6 +22,9 @@ class BadLine:
         return f"127.0.0.1:{self._port}"
 
     async def up(self) -> None:
+        """Again is fine."""
+        if self._server is not None:
+            return
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 

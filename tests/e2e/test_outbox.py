@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from medinova_rt import documents, grants, mail, users
-from medinova_rt.adapters.sqlite_store import SqliteStore
+from medinova_rt.backing import Backing, backing
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.config import load
 from medinova_rt.folder import DATABASE, FINDS
@@ -22,24 +22,29 @@ from tests.e2e.server import Server
 from tests.e2e.tour import DESKTOP, PHONE
 
 
+@pytest.fixture
+def place() -> str:
+    return Server.store()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = SqliteStore(tmp_path / DATABASE, FINDS)
+async def store(tmp_path: Path, place: str) -> AsyncIterator[Backing]:
+    opened = backing(place, tmp_path / DATABASE, FINDS)
     await opened.open()
     yield opened
     await opened.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def fresh(tmp_path: Path, store: SqliteStore) -> AsyncIterator[Server]:
+async def fresh(tmp_path: Path, place: str, store: Backing) -> AsyncIterator[Server]:
     """A server of its own, on whose database the test has its hand too."""
-    server = Server(tmp_path)
+    server = Server(tmp_path, STORE=place)
     await server.start()
     yield server
     await server.stop()
 
 
-async def sign_in(store: SqliteStore, person: Person, server: Server, *, operator: bool) -> None:
+async def sign_in(store: Backing, person: Person, server: Server, *, operator: bool) -> None:
     """Put a session into the browser, as a sign-in with two factors leaves it."""
     now = datetime.now(UTC)
     user, writes = users.new_user(f"{person.role}@example.org", "Olga Byrne", "en", "Europe/Madrid", now)
@@ -64,7 +69,7 @@ async def sign_in(store: SqliteStore, person: Person, server: Server, *, operato
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 async def test_letters_come_up_by_themselves(
-    fresh: Server, store: SqliteStore, people: People, size: tuple[int, int]
+    fresh: Server, store: Backing, people: People, size: tuple[int, int]
 ) -> None:
     operator = await people.sit_down("operator", "chromium", width=size[0], height=size[1])
     await sign_in(store, operator, fresh, operator=True)
@@ -81,7 +86,7 @@ async def test_letters_come_up_by_themselves(
     assert await faults(operator.page) == []
 
 
-async def test_nobody_else_sees_them(fresh: Server, store: SqliteStore, people: People) -> None:
+async def test_nobody_else_sees_them(fresh: Server, store: Backing, people: People) -> None:
     stranger = await people.sit_down("stranger")
     await stranger.page.goto(f"{fresh.url}/outbox")
     await stranger.sees_text("Sign in")
