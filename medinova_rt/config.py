@@ -102,6 +102,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             "addresses like https://app.example.org, without a path, parted by commas",
         ),
     ] = ""
+    keys: Annotated[
+        str,
+        _about(
+            "Where the key-encryption keys are that patient data is sealed under in the end. Empty: in DATA/kek.json, "
+            "made at first start; else a file elsewhere, or a key of Google Cloud KMS.",
+            "the path of a file, or gcpkms://projects/…/locations/…/keyRings/…/cryptoKeys/…",
+        ),
+    ] = ""
     store: Annotated[
         str,
         _about(
@@ -379,6 +387,20 @@ def firestore_place(value: str) -> tuple[str, str]:
 _FIRESTORE = re.compile(r"firestore://([a-z][a-z0-9-]{4,28}[a-z0-9])/(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])")
 
 
+KMS = "gcpkms://"
+_KMS_KEY = re.compile(
+    r"projects/[a-z0-9:.-]{1,63}/locations/[a-z0-9-]{1,63}/keyRings/[\w-]{1,63}/cryptoKeys/[\w-]{1,63}", re.ASCII
+)
+
+
+def _keys(value: str) -> str:
+    if value.startswith(KMS) and not _KMS_KEY.fullmatch(value.removeprefix(KMS)):
+        raise ValueError("no key of Cloud KMS")
+    if "://" in value and not value.startswith(KMS):
+        raise ValueError("no file, and nothing known")
+    return value
+
+
 def _store(value: str) -> str:
     firestore_place(value)
     return value
@@ -386,6 +408,7 @@ def _store(value: str) -> str:
 
 _CHECKS = {
     "public_url": _public_url,
+    "keys": _keys,
     "store": _store,
     "service_key": _key,
     "secret": _key,

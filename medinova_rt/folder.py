@@ -99,6 +99,7 @@ COLLECTIONS = frozenset(
         members.ROSTERS,
         merges.COLLECTION,
         patients.COLLECTION,
+        resealing.COLLECTION,
         users.EMAILS,
     }
 )

@@ -6,13 +6,15 @@ The key store is `keys.db` in the data folder, or beside a Firestore database an
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from medinova_rt import vault
 from medinova_rt.adapters.local_keys import LocalKeys
 from medinova_rt.backing import backing, opened
-from medinova_rt.config import Settings, firestore_place
+from medinova_rt.config import KMS, Settings, firestore_place
 from medinova_rt.errors import KeyLost, Unavailable
 from medinova_rt.folder import KEY_STORE, KEYS, CannotStart
+from medinova_rt.ports import Keys
 from medinova_rt.vault import Vault
 
 
@@ -21,17 +23,17 @@ class Strongroom:
         """Raises CannotStart."""
         self._place, self._file = key_place(settings.store), Path(settings.data) / KEY_STORE
         self.store = backing(self._place, self._file, vault.FINDS)
-        self.keys = LocalKeys(Path(settings.data) / KEYS)
+        self.keys = _keys(settings)
         self.vault = Vault(self.store, self.keys, _utc_now)
 
     async def open(self) -> None:
         """Raises CannotStart."""
-        if not self.keys.exists() and await asyncio.to_thread(self._file.exists):
-            raise CannotStart(f"MEDINOVA_DATA: {KEY_STORE} is there, and {KEYS}, which opens it, is not; restore it.")
+        if not self.keys.exists() and not self._place and await asyncio.to_thread(self._file.exists):
+            raise CannotStart(f"MEDINOVA_DATA: {KEY_STORE} is there, and what opens it ({KEYS}) is not; restore it.")
         try:
             await self.keys.open()
         except Unavailable as error:
-            raise CannotStart(f"MEDINOVA_DATA: {error}.") from error
+            raise CannotStart(f"MEDINOVA_KEYS: {error}.") from error
         await opened(self.store, self._place, self._file)
         try:
             await self.vault.open()
@@ -45,6 +47,35 @@ class Strongroom:
         await self.vault.close()
         await self.store.close()
         await self.keys.close()
+
+
+class Ring(Keys, Protocol):
+    """Keys that are opened and closed, by whoever made them."""
+
+    async def open(self) -> None:
+        """Raises Unavailable, with a sentence for whoever started the server."""
+        ...
+
+    async def close(self) -> None: ...
+
+    def exists(self) -> bool:
+        """Whether there are any yet."""
+        ...
+
+    async def going(self) -> str | None:
+        """The version that the next rotation drops, if any."""
+        ...
+
+
+def _keys(settings: Settings) -> Ring:
+    """Google's library is imported only where it is chosen; it comes with the extra `kms`. Raises CannotStart."""
+    if not settings.keys.startswith(KMS):
+        return LocalKeys(Path(settings.keys or Path(settings.data) / KEYS))
+    try:
+        from medinova_rt.adapters.kms_keys import KmsKeys
+    except ModuleNotFoundError as error:
+        raise CannotStart("MEDINOVA_KEYS needs what `pip install 'medinova-rt[kms]'` brings.") from error
+    return KmsKeys(settings.keys.removeprefix(KMS))
 
 
 def key_place(place: str) -> str:

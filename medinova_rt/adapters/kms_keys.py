@@ -80,7 +80,7 @@ class KmsKeys:
     async def close(self) -> None:
         """Again is fine."""
         if self._client is not None:
-            await self._client.transport.close()
+            await self._client.transport.close()  # type: ignore[no-untyped-call]
             self._client = None
 
     def exists(self) -> bool:
