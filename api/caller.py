@@ -36,7 +36,7 @@ ENDED = web.RequestKey("ended", bool)  # the session of the cookie is over; `exp
 async def authenticate(request: web.Request, now: datetime) -> Principal:
     """Return who it is; raises NotAuthenticated if a credential was shown that does not hold."""
     where = address(request)
-    if authorization := request.headers.get("Authorization"):
+    if (authorization := request.headers.get(hdrs.AUTHORIZATION)) is not None:  # an empty one holds no more than any
         return await _bearer(request, authorization, now, where)
     settings = request.app[SETTINGS]
     seat = request.match_info.get("seat", "")

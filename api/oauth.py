@@ -4,8 +4,10 @@ Refusals have the body of RFC 6749 §5.2, which OAuth clients read, instead of p
 request is understood (too large, too many, no form) is a problem here as anywhere.
 """
 
+from typing import Annotated
+
 from aiohttp import hdrs
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.call import ASSERTIONS, TOKENS, Call, Reply
 from api.limits import LIMITS
@@ -17,13 +19,18 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 KEYS_LIFE_S = 3600  # below the day by which a key is published ahead
 
 
+def _as(pattern: str) -> Meta:
+    """Describe what is looked at later, so that a refusal is OAuth's."""
+    return Meta(extra_json_schema={"pattern": pattern})
+
+
 class TokenRequest(Struct, frozen=True):
     """A parameter that is not known is ignored, as OAuth asks."""
 
-    grant_type: str = ""
-    client_assertion_type: str = ""
-    client_assertion: str = ""
-    client_id: str = ""
+    grant_type: Annotated[str, _as("^client_credentials$")] | UnsetType = UNSET
+    client_assertion_type: Annotated[str, _as(f"^{ASSERTION_TYPE}$")] | UnsetType = UNSET
+    client_assertion: Annotated[str, _as(r"^[\w-]+\.[\w-]+\.[\w-]+$")] | UnsetType = UNSET
+    client_id: str | None = None
     scope: str | None = None
 
 
@@ -60,11 +67,11 @@ async def token(call: Call[TokenRequest]) -> Reply:
     asked = call.body
     if asked.grant_type != "client_credentials":
         return _refusal("unsupported_grant_type", "Only client_credentials is known here.")
-    if asked.client_assertion_type != ASSERTION_TYPE or not asked.client_assertion:
+    if asked.client_assertion_type != ASSERTION_TYPE or asked.client_assertion in (UNSET, ""):
         return _refusal("invalid_request", "A client_assertion of type jwt-bearer is missing.")
     try:
         held = await call.app[ASSERTIONS].redeem(
-            asked.client_assertion, call.now, call.principal.address, asked.client_id
+            str(asked.client_assertion), call.now, call.principal.address, asked.client_id or ""
         )
     except NotAuthenticated as refused:
         call.app[LIMITS].failed(call.request)

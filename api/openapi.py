@@ -164,7 +164,13 @@ def _operation(route: Route, known: Known) -> Json:
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.request:
-        content = {route.media_type: {"schema": known[route.request]}}
+        schema = known[route.request]
+        if route.form:  # what it has to say is missed by the handler, which answers as forms are answered
+            needed = [
+                each.encode_name for each in msgspec.structs.fields(route.request) if each.default is msgspec.UNSET
+            ]
+            schema = {"allOf": [schema, {"required": needed}]}
+        content = {route.media_type: {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": content}
     if route.deprecated:
         operation["deprecated"] = True

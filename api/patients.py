@@ -35,14 +35,13 @@ WholeName = Annotated[str, Meta(min_length=1, max_length=2 * MAX_NAME + 1, patte
 Phone = Annotated[
     str,
     Meta(
-        min_length=8,
         max_length=MAX_PHONE,
-        pattern=r"^\+[0-9 ().-]+$",
+        pattern=r"^\+[1-9](?:[ ().-]{0,3}[0-9]){6,14}$",
         description="With + and the country's code; kept as E.164.",
     ),
 ]
 Number = Annotated[str, Meta(min_length=1, max_length=MAX_NUMBER, pattern=PLAIN, description="The clinic's own.")]
-Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID, pattern="^[A-Za-z0-9-]+$")]
+Id = Annotated[str, Meta(pattern="^pat-[0-9a-z-]{1,36}$", description="Of a record.")]
 
 
 class IdentifierView(Struct, frozen=True, forbid_unknown_fields=True):

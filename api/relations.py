@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from api.call import INVITATIONS, PATIENTS, RELATIONS, STORE, Call, Instant, Reply
-from api.patients import Id
 from api.persons import Email, Name
 from medinova_rt.errors import BadInput, NotFound
 from medinova_rt.grants import FOREVER, Grant, Kind, Scope
@@ -14,6 +13,8 @@ from medinova_rt.ids import GrantId, InvitationId, PatientId, UserId
 from medinova_rt.invited import Invitation, Relation
 from medinova_rt.names import MAX_NAME
 from medinova_rt.users import Users, normal_email
+
+Somebody = Annotated[str, Meta(pattern="^usr-[0-9a-z-]{1,36}$", description="A user's id.")]
 
 
 class RelationView(Struct, frozen=True):
@@ -70,7 +71,7 @@ class NewRelation(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Literal["self", "parent", "guardian", "carer"]
     scope: Annotated[list[Scope], Meta(max_length=len(Scope))] = []
-    user: Id | None = None
+    user: Somebody | None = None
     email: Email | None = None
     name: Name | None = None
     starts_at: Instant | None = None
