@@ -23,7 +23,7 @@ from medinova_rt import audit, documents, strands
 from medinova_rt.errors import BadInput, Conflict, LimitReached
 from medinova_rt.ids import ClinicId, new_id
 from medinova_rt.layered import LayeredStore
-from medinova_rt.ports import Insert, Store, Token, Write
+from medinova_rt.ports import Insert, Replace, Store, Token, Write
 from medinova_rt.strands import Strand
 
 MAX_LANES = 64  # of one clinic in one process; whoever comes then waits, and the store below bounds how many do
@@ -83,8 +83,11 @@ class StrandStore(LayeredStore):
         return self._counts
 
     async def transact(self, writes: Sequence[Write]) -> list[Token]:
-        """Raises RuntimeError for a write to the audit trail that is no `Insert`."""
-        clinics = {_clinic(write) for write in writes if write.collection == audit.COLLECTION}
+        """Raises RuntimeError for a write to the audit trail that is no `Insert`.
+
+        One of before there were strands may be brought up to what is stored today.
+        """
+        clinics = {_clinic(write) for write in writes if write.collection == audit.COLLECTION and not _is_old(write)}
         if not clinics:
             return await self._below.transact(writes)
         taken: dict[ClinicId, _Lane] = {}
@@ -149,6 +152,10 @@ class StrandStore(LayeredStore):
 
 def _beginning(strand: Strand) -> Insert:
     return Insert(strands.COLLECTION, strand.id, documents.encode(strand))
+
+
+def _is_old(write: Write) -> bool:
+    return isinstance(write, Replace) and write.document.get("strand") is None
 
 
 def _clinic(write: Write) -> ClinicId:

@@ -114,13 +114,24 @@ async def test_a_record_is_only_ever_inserted(store: Store) -> None:
     chained = StrandStore(store)
     record = act()
     (token,) = await chained.transact([record])
+    linked = await store.get(audit.COLLECTION, record.id)
+    assert linked
     forged: list[Write] = [
-        Replace(audit.COLLECTION, record.id, record.document, token),
+        Replace(audit.COLLECTION, record.id, linked.document, token),
         Delete(audit.COLLECTION, record.id, token),
     ]
     for write in forged:
         with pytest.raises(RuntimeError, match="only ever inserted"):
             await chained.transact([write])
+
+
+async def test_one_of_before_there_were_strands_may_be_brought_up(store: Store) -> None:
+    record = act()
+    (token,) = await store.transact([record])
+    await StrandStore(store).transact([Replace(audit.COLLECTION, record.id, {**record.document, "sealed": {}}, token)])
+    stored = await store.get(audit.COLLECTION, record.id)
+    assert stored
+    assert (stored.version, stored.document["strand"]) == (2, None)
 
 
 async def test_two_hundred_at_once_with_conflicts_and_cancellations(store: Store) -> None:
