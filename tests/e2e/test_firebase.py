@@ -6,8 +6,9 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.browsers import Browsers
-from tests.e2e.door import CODE, FRONT_DESK, Door, Visitor, letter
+from tests.e2e.door import CLINICIAN, CODE, FRONT_DESK, Door, Visitor, letter
 from tests.e2e.people import People
+from tests.e2e.polling import until
 from tests.firebase import PASSWORD, AuthEmulator, address
 
 
@@ -52,6 +53,28 @@ async def test_a_password_at_firebase_and_out_again(visitor: Visitor, elsewhere:
     await visitor.open("/")
     await visitor.press("Sign out")
     await visitor.sees("Your clinic’s video visits")
+
+
+async def test_what_matters_most_asks_for_a_fresh_sign_in_there(visitor: Visitor, elsewhere: Door) -> None:
+    await visitor.sign_in(CLINICIAN)
+    await elsewhere.forget_proof(CLINICIAN.email)
+
+    async def is_asked() -> bool:
+        ask = """async () => (await (await fetch('/v1/me/email', {
+            method: 'PUT', headers: {'content-type': 'application/json'}, body: '{}'})).json()).code"""
+        return bool(await visitor.ask(ask) == "prove-again")
+
+    await until(is_asked, "the sign-in is old to the server", 15)
+    await visitor.open("/profile")
+    await visitor.type("New address", address())
+    await visitor.page.press("Enter")
+    await visitor.sees("Show that it is you")
+    await visitor.type("Password", "not this one at all")
+    await visitor.page.press("Enter")
+    await visitor.sees("That was not right. Please try again.")
+    await visitor.type("Password", elsewhere.password(CLINICIAN))
+    await visitor.page.press("Enter")
+    await visitor.sees("Confirm the link that we have sent to ")
 
 
 async def test_an_account_is_connected_once_by_a_mailed_code(

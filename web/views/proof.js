@@ -4,7 +4,7 @@ import { Problem } from '../api.js';
 import { openDialog } from '../dialog.js';
 import { element } from '../element.js';
 import { firebaseOf } from '../firebase.js';
-import { codeField, digits, form, passwordField } from '../form.js';
+import { codeField, digits, field, form, passwordField } from '../form.js';
 import { fill, texts } from '../language.js';
 import { NoPasskey, passkeysWork, usePasskey } from '../passkeys.js';
 import { secondForm } from './firebase.js';
@@ -104,16 +104,17 @@ function byPassword(send) {
 
 /** @param {import('../firebase.js').Firebase} firebase @param {string} email @param {Send} send */
 function atFirebase(firebase, email, send) {
+  const address = field({ name: 'email', label: texts.signIn.email, type: 'email', value: email, required: true, more: { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false' } }); // there it may be another
   const password = passwordField({ name: 'password', label: texts.signIn.password, required: true, more: { autocomplete: 'current-password' } });
   const { root } = form({
     name: 'proof-firebase',
     secret: true,
-    content: [password.root],
-    fields: { password },
+    content: [address.root, password.root],
+    fields: { email: address, password },
     submit: texts.proof.confirm,
     problems: refused(),
     send: async (busy) => {
-      const signed = await firebase.byPassword(email, password.input.value);
+      const signed = await firebase.byPassword(address.input.value.trim(), password.input.value);
       if ('idToken' in signed) return send({ id_token: signed.idToken }, busy);
       const asked = secondForm(firebase, signed, (done, more) => send({ id_token: done.idToken }, more));
       if (!asked) throw new Problem('not-authenticated');
