@@ -163,7 +163,8 @@ def make(settings: Settings, addresses: MediaAddresses, health: Health, counters
         identity,
         app[call.INVITATIONS],
     )
-    app[SWEEPS] = Sweeps(store, [*(each.sweep for each in swept), *app[call.SIGN_IN].sweeps])
+    outbox = [app[call.OUTBOX].sweep] if call.OUTBOX in app else []
+    app[SWEEPS] = Sweeps(store, [*(each.sweep for each in swept), *app[call.SIGN_IN].sweeps, *outbox])
     app[WATCH] = Sweeps(store, [identity.watch], WATCH_JOB, WATCH_EVERY)
 
     websocket.mount(

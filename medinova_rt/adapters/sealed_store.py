@@ -272,16 +272,20 @@ class SealedStore(LayeredStore):
         subject = document.get(plan.subject) or clinic
         sealed: dict[str, str] = {}
         for group in plan.groups:
-            private = {name: document[name] for name, _ in group.fields if name in document}
-            if not any(private[name] and private[name] != default for name, default in group.fields if name in private):
-                continue  # nothing to tell
+            private: dict[str, Any] = {}
+            tells = False
+            for name, default in group.fields:
+                if name in document:
+                    value = private[name] = document.pop(name)
+                    tells = tells or (bool(value) and value != default)
+            if not tells:
+                document.update(private)
+                continue
             key = self._vault.at_hand(subject, group.basis)
             if key is None:
                 key = await self._vault.key(clinic, subject, group.basis, make=True)
             if key.cipher is None:
                 raise NotFound("whoever this is about was erased")
-            for name in private:
-                del document[name]
             nonce = os.urandom(NONCE_BYTES)
             body = key.cipher.encrypt(nonce, _encoded(private), _bound(group, clinic, id))
             sealed[group.basis] = msgspec.to_builtins(LAYOUT + key.reference + nonce + body)  # base64

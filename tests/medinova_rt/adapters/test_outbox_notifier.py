@@ -7,7 +7,7 @@ import pytest
 
 from medinova_rt.adapters import outbox_notifier
 from medinova_rt.adapters.local import MemoryStore
-from medinova_rt.adapters.outbox_notifier import KEPT, OutboxNotifier
+from medinova_rt.adapters.outbox_notifier import KEPT, LIFE, OutboxNotifier
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.ids import MailId, new_id
 from medinova_rt.phi import Mark, marks
@@ -48,6 +48,16 @@ async def test_the_oldest_goes_when_another_comes(store: Store) -> None:
     await outbox.send(letter(KEPT + 40))
     assert await shown(outbox) == [f"robin{n}@example.org" for n in range(KEPT + 40, 40, -1)]
     assert len((await store.find(outbox_notifier.NEWEST, limit=500)).rows) == KEPT
+
+
+async def test_a_letter_is_gone_after_a_day(store: Store) -> None:
+    outbox = OutboxNotifier(store)
+    for number in (0, 1, 2):
+        await outbox.send(letter(number))
+    assert await outbox.sweep(NOW + LIFE) is False
+    assert len(await shown(outbox)) == 3
+    await outbox.sweep(NOW + LIFE + timedelta(seconds=2))
+    assert await shown(outbox) == ["robin2@example.org"]
 
 
 def test_only_what_is_open_is_marked_so() -> None:
