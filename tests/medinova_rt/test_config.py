@@ -6,6 +6,8 @@ import pytest
 from medinova_rt import config
 from medinova_rt.config import SettingError, load
 
+GOOGLE = "https://identitytoolkit.googleapis.com"
+
 
 def test_the_defaults_serve_this_machine_alone() -> None:
     settings = load({"PATH": "/bin"}).on_port(8080)
@@ -82,6 +84,22 @@ def test_an_unknown_name_stops_the_start_and_the_nearest_is_named(name: str, nea
         ("MAIL_FROM", "Clinic <hush"),
         ("MAIL_FROM", "a@example.org\r\nBcc: hush@example.org"),
         ("MAIL_FROM", "a@example.org, hush@example.org"),
+        ("IDENTITY", "hush"),
+        ("IDENTITY", "https://my-project?key=hush"),
+        ("IDENTITY", "firebase://my-project"),
+        ("IDENTITY", "firebase://my-project?key="),
+        ("IDENTITY", "firebase://?key=hush"),
+        ("IDENTITY", "firebase://My_Project?key=hush"),
+        ("IDENTITY", "firebase://my-project/x?key=hush"),
+        ("IDENTITY", "firebase://my-project?key=hush&key=hush"),
+        ("IDENTITY", "firebase://my-project?key=hush&role=operator"),
+        ("IDENTITY", "firebase://my-project?key=hush%22"),
+        ("IDENTITY", "firebase://user:hush@my-project?key=hush"),
+        ("IDENTITY", "firebase://my-project?key=hush#x"),
+        ("IDENTITY", "firebase://my-project?key=hush&emulator="),
+        ("IDENTITY", "firebase://my-project?key=hush&emulator=192.0.2.7:9099"),
+        ("IDENTITY", "firebase://my-project?key=hush&emulator=localhost.example.org:9099"),
+        ("IDENTITY", "firebase://my-project?key=hush&emulator=127.0.0.1:9099/x"),
         ("LOG_LEVEL", "verbose"),
         ("STOP_S", "0"),
         ("STOP_S", "nan"),
@@ -103,6 +121,25 @@ def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
 def test_a_mail_server_and_who_letters_come_from(url: str, sender: str) -> None:
     settings = load({"MEDINOVA_MAIL_URL": url, "MEDINOVA_MAIL_FROM": sender})
     assert (settings.mail_url.reveal(), settings.mail_from) == (url, sender)
+
+
+@pytest.mark.parametrize(
+    ("given", "project", "key", "toolkit", "paths"),
+    [
+        ("firebase://my-project?key=AIza_k-1", "my-project", "AIza_k-1", GOOGLE, GOOGLE),
+        (
+            "firebase://demo-medinova?key=k&emulator=localhost:9099",
+            "demo-medinova",
+            "k",
+            "http://localhost:9099",
+            "http://localhost:9099/identitytoolkit.googleapis.com",
+        ),
+    ],
+)
+def test_a_project_of_firebase(given: str, project: str, key: str, toolkit: str, paths: str) -> None:
+    found = load({"MEDINOVA_IDENTITY": given}).firebase
+    assert found is not None
+    assert (found.project, found.key, found.toolkit, found.paths) == (project, key, toolkit, paths)
 
 
 @pytest.mark.parametrize("database", ["(default)", "keys-1"])

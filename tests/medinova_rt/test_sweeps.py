@@ -54,3 +54,11 @@ async def test_a_sweep_has_a_bound() -> None:
     ((job, _),) = await Jobs(store, lambda: DUE).take(DUE, 1)
     await sweeps.run(job, DUE)
     assert dust.times == MAX_TIMES
+
+
+async def test_another_kind_has_jobs_and_times_of_its_own() -> None:
+    store, dust = MemoryStore(jobs.FINDS), Dust(1)
+    watch = Sweeps(store, [dust.sweep], "watch", timedelta(minutes=1))
+    await Sweeps(store, []).plan(NOW)
+    await watch.plan(NOW)
+    assert await due(store) == [encode_instant(NOW + timedelta(minutes=1)), encode_instant(DUE)]
