@@ -1,9 +1,9 @@
 """How one SQLite file is read: what is short at once, in the event loop; what may be long, in threads.
 
 A document by its id, or a short page, is had from memory in less time than it takes to wake a thread and be woken by
-it. So it is read where it is asked for. Where the disk turns out to be slow (a read took over `SLOW_S`, and its pages
-were not in memory), all reads go to the threads for `SHY_S`, and the loop waits for none of them. Whoever reads much in
-a row lets others go on in between.
+it. So it is read where it is asked for; a page that turns out to be longer is read anew in a thread. Where the disk
+turns out to be slow (a read took over `SLOW_S`, and its pages were not in memory), all reads go to the threads for
+`SHY_S`, and the loop waits for none of them. Whoever reads much in a row lets others go on in between.
 """
 
 import asyncio
@@ -11,18 +11,23 @@ import queue
 import resource
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 READERS = 4
-SHORT = 50  # rows at most of a page that is read in the loop
+SHORT = 50  # rows at most that are read in the loop
 SLOW_S = 0.005
 SHY_S = 10.0
 MAX_IN_A_ROW = 32  # reads between two turns of the loop
 
 T = TypeVar("T")
-Read = Callable[[sqlite3.Connection], T]
+R = TypeVar("R")
+Read = Callable[[sqlite3.Connection, int | None], T]  # how many rows it may read before it is `Long`
+
+
+class Long(Exception):  # no fault: it is read elsewhere
+    """There are more rows than may be read here."""
 
 
 class Readers:
@@ -40,13 +45,15 @@ class Readers:
         self._blocks = resource.getrusage(resource.RUSAGE_THREAD).ru_inblock  # read from the disk so far
         self.slow = 0  # reads
 
-    async def read(self, read: Read[T], rows: int) -> T:
-        """`rows`: as many as there may be. Raises whatever `read` does."""
+    async def read(self, read: Read[T]) -> T:
+        """Raises whatever `read` does, but for `Long`."""
         began = time.monotonic()
-        if rows > SHORT or began < self._shy_until:
+        if began < self._shy_until:
             return await self._in_thread(read)
         try:
-            found = read(self._here)
+            found = read(self._here, SHORT)
+        except Long:
+            return await self._in_thread(read)
         except sqlite3.OperationalError as error:
             if not is_busy(error):
                 raise
@@ -78,9 +85,17 @@ class Readers:
     def _read_elsewhere(self, read: Read[T]) -> T:
         connection = self._elsewhere.get()
         try:
-            return read(connection)
+            return read(connection, None)
         finally:
             self._elsewhere.put(connection)
+
+
+def at_most(most: int | None, rows: Iterable[R]) -> Iterator[R]:
+    """Raises Long at the row that is one too many."""
+    for count, row in enumerate(rows):
+        if count == most:
+            raise Long
+        yield row
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from medinova_rt.adapters import sqlite_documents
-from medinova_rt.adapters.sqlite_readers import READERS, Read, Readers, is_busy
+from medinova_rt.adapters.sqlite_readers import READERS, Read, Readers, at_most, is_busy
 from medinova_rt.adapters.store_rules import Rules, check_value, is_id, page
 from medinova_rt.errors import Conflict, DomainError, Unavailable
 from medinova_rt.logs import Log, code
@@ -109,7 +109,7 @@ class SqliteStore:
     async def get(self, collection: str, id: str) -> Stored | None:
         if not is_id(id):
             return None
-        return await self._read(lambda connection: sqlite_documents.get(connection, collection, id), 1)
+        return await self._read(lambda connection, _: sqlite_documents.get(connection, collection, id))
 
     async def find(
         self,
@@ -126,17 +126,19 @@ class SqliteStore:
             check_value(bound)
         sql, values = sqlite_documents.select(find, equal, at_least, below, start, limit)
         return await self._read(
-            lambda connection: page(find, equal, sqlite_documents.rows(connection, sql, values), limit), limit
+            lambda connection, most: page(
+                find, equal, at_most(most, sqlite_documents.rows(connection, sql, values)), limit
+            )
         )
 
-    async def _read(self, read: Read[T], rows: int) -> T:
+    async def _read(self, read: Read[T]) -> T:
         if self._closing or self._pending_reads >= MAX_PENDING_READS:
             self._counts["refused"] += 1
             raise Unavailable("the store is closed" if self._closing else "the store has too much to read")
         assert self._readers is not None
         self._pending_reads += 1
         try:
-            return await self._readers.read(read, rows)
+            return await self._readers.read(read)
         except sqlite3.Error as error:
             self._counts["failed"] += 1
             raise _unavailable(error) from error

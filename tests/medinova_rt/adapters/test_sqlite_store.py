@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from medinova_rt.adapters import sqlite_documents, sqlite_store
+from medinova_rt.adapters.sqlite_readers import SHORT
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.ports import Document, Find, Insert, Replace, Token
@@ -152,6 +153,7 @@ async def test_the_queue_is_bounded_in_bytes(store: SqliteStore, path: Path, mon
 
 async def test_too_many_reads_are_refused(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_store, "MAX_PENDING_READS", 5)
+    await store.transact([thing(f"n{n}", size=n) for n in range(SHORT + 1)])  # more than are read in the loop
     results = await asyncio.gather(*(store.find(BY_SIZE, limit=500) for _ in range(8)), return_exceptions=True)
     assert [isinstance(result, Unavailable) for result in results] == [False] * 5 + [True] * 3
     assert await store.get("things", "a") is None
@@ -313,6 +315,7 @@ async def test_a_find_searches_its_index_and_never_sorts(
 WRITER = """
 import asyncio, sys
 from pathlib import Path
+from medinova_rt.adapters.sqlite_readers import SHORT
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.ports import Insert
 
@@ -381,6 +384,7 @@ async def test_two_processes_write_to_one_file(path: Path) -> None:
 ADDER = """
 import asyncio, sys
 from pathlib import Path
+from medinova_rt.adapters.sqlite_readers import SHORT
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.errors import Conflict
 from medinova_rt.ports import Replace
