@@ -32,13 +32,15 @@ class Backing(Store, Protocol):
     def counters(self) -> Mapping[str, int]: ...
 
 
-def backing(place: str, file: Path, finds: Sequence[Find], told: Sequence[str] = ()) -> Backing:
+def backing(
+    place: str, file: Path, finds: Sequence[Find], told: Sequence[str] = (), *, scrubs: bool = False
+) -> Backing:
     """Return the store at that place, or in the file if there is none named; raises CannotStart.
 
-    `told`: the collections whose changes other processes may want to hear of.
+    `told`: the collections whose changes other processes may want to hear of; `scrubs`: as of `SqliteStore`.
     """
     if not place:
-        return SqliteStore(file, finds)
+        return SqliteStore(file, finds, scrubs=scrubs)
     with firestore_missing():
         from medinova_rt.adapters.firestore_store import FirestoreStore
     project, database = firestore_place(place)

@@ -22,7 +22,7 @@ class Strongroom:
     def __init__(self, settings: Settings) -> None:
         """Raises CannotStart."""
         self._place, self._file = key_place(settings.store), Path(settings.data) / KEY_STORE
-        self.store = backing(self._place, self._file, vault.FINDS)
+        self.store = backing(self._place, self._file, vault.FINDS, scrubs=True)
         self.keys = _keys(settings)
         self.vault = Vault(self.store, self.keys, _utc_now)
 

@@ -52,8 +52,10 @@ class _Pending:
 
 
 class SqliteStore:
-    def __init__(self, path: Path, finds: Sequence[Find] = ()) -> None:
+    def __init__(self, path: Path, finds: Sequence[Find] = (), *, scrubs: bool = False) -> None:
+        """`scrubs`: what was overwritten or deleted does not stay in the files, which costs more with each commit."""
         self._path = path
+        self._scrubs = scrubs
         self._rules = Rules(finds)
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
         self._gate = threading.Condition()  # guards what follows
@@ -243,6 +245,10 @@ class SqliteStore:
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         self._connections.append(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        if self._scrubs:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA wal_autocheckpoint = 1")
+            connection.execute("PRAGMA journal_size_limit = 0")  # of the WAL file, when it is begun anew
         return connection
 
     def _patiently(self, act: Callable[[], object]) -> None:

@@ -152,3 +152,23 @@ async def test_nothing_of_a_user_is_in_the_files(settings: Settings) -> None:
     for private in (b"canary-address", b"Canary", users.taking(made.email, made.id).id.encode()):
         assert private not in files
     await opened.close()
+
+
+async def test_a_destroyed_key_is_in_no_file(settings: Settings) -> None:
+    opened = cabinet.Cabinet(settings)
+    await opened.open()
+    made = await Users(opened.store).create("ana@example.org", "Ana", "en", "UTC", NOW)
+    (row,) = [
+        each for each in (await opened.strongroom.store.find(vault.ALL)).rows if each.document["subject"] == made.id
+    ]
+    wrapped: bytes = row.document["wrapped"].encode()
+
+    def files() -> bytes:
+        return b"".join(each.read_bytes() for each in Path(settings.data).glob("keys.db*"))
+
+    assert wrapped in await asyncio.to_thread(files)
+    await opened.strongroom.vault.destroy(PLATFORM, made.id, "account", NOW)
+    await opened.strongroom.vault.key(PLATFORM, "usr-2", "account", make=True)  # which begins the WAL anew
+    assert wrapped not in await asyncio.to_thread(files)
+    assert await Users(opened.store).held(made.id) is None
+    await opened.close()
