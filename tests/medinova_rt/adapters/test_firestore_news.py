@@ -111,3 +111,23 @@ async def test_a_stream_is_renewed_without_a_loss(other: Any, monkeypatch: pytes
         await writer.transact([Insert("sessions", "ses-1", document())])
         await ear.hears(changed("sessions", "ses-1"))
         assert ear.lost == 0
+
+
+async def test_a_listener_that_fails_counts_as_a_loss_and_the_next_stream_goes_on(other: Any) -> None:
+    project, writer = other
+    async with listening(project) as ear:
+        news = ear.store._news
+        assert news is not None
+        heard, news._changed = news._changed, _fail
+        await writer.transact([Insert("sessions", "ses-1", document())])
+
+        async def lost() -> bool | None:
+            return ear.lost > 0 or None
+
+        await until(lost, "the loss", 10)
+        news._changed = heard
+        await ear.hears(changed("sessions", "ses-1"))
+
+
+def _fail(write: Write) -> None:
+    raise RuntimeError(write.id)
