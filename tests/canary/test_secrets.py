@@ -39,8 +39,8 @@ async def test_no_secret_is_shown(tmp_path: Path, given: str, monkeypatch: pytes
     secrets = files(tmp_path) if given == "as files" else values(free_port())
     folder = tmp_path / "server"
     folder.mkdir()
-    server = Server(folder, DATA=str(folder / "var"), LOG_LEVEL="debug", MAIL_FROM="a@example.org",
-                    **{"SERVICE_KEY": "", **secrets})  # fmt: skip
+    settings = {"SERVICE_KEY": "", "LOG_LEVEL": "debug", "MAIL_FROM": "a@example.org", **secrets}
+    server = Server(folder, "serve", None, **{**settings, "DATA": str(folder / "var")})
     await server.start()
     places: dict[str, bytes] = {}
     try:

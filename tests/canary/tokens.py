@@ -34,6 +34,7 @@ PLANTED: Mapping[str, str] = {
     "Identifier.value": letters("Identifier.value"),
     "Invitation.email": f"{letters('Invitation.email')}@example.org",
     "Invitation.name": letters("Invitation.name").title(),
+    "NewAddress.email": f"{letters('NewAddress.email')}@example.org",
     "Patient.birth_date": "1903-02-17",
     "Patient.email": f"{letters('Patient.email')}@example.org",
     "Patient.family": letters("Patient.family").title(),
@@ -55,6 +56,7 @@ NOT_PLANTED: Mapping[str, str] = {
     "Draft.to": "the address of a user or invitation",
     "Patient.language": "one of two",
     "Record.answer": "an answer, which holds the others",
+    "Spent.id": "the address or account that somebody tries, and the network they do it from",
     "Session.device": "one of some thirty; what it is read from is planted in the header (AGENT)",
 }
 NOWHERE = {"stray": STRAY, "agent": AGENT, "password": PASSWORD}  # what is to be kept nowhere at all

@@ -153,6 +153,10 @@ async def _people(step: Walk) -> None:
     assert step.status == 200
     await step.did("billing", "PATCH", "/v1/me", {"name": PLANTED["Profile.name"]})
     await step.did("billing", "GET", "/v1/me")
+    await step.did("billing", "PUT", "/v1/me/email", {"email": PLANTED["NewAddress.email"]})
+    text = await step.letter(PLANTED["NewAddress.email"])
+    await step.did("billing", "POST", "/v1/me/email/confirm", {"token": text.partition("#email-")[2].split()[0]})
+    await step.did("billing", "GET", "/v1/me")
     await step.did("administrator", "GET", f"/v1/clinics/{here}/people")
 
 
