@@ -32,6 +32,7 @@ from api import (
     seats,
     sessions,
     sign_in,
+    trail,
     visits,
 )
 from api.bodies import MAX_BODY_BYTES
@@ -391,6 +392,17 @@ ROUTES: tuple[Route, ...] = (
         response=accesses.AccessPage,
         summary="Read who saw a record",
         tag="patients",
+    ),
+    Route(
+        operation="readAudit",
+        method="GET",
+        path="/v1/clinics/{clinic}/audit",
+        handler=trail.list_,
+        action=Action.AUDIT_READ,
+        query=paging.Paging,
+        response=trail.RecordPage,
+        summary="Read the audit trail of a clinic",
+        tag="clinics",
     ),
     Route(
         operation="listEmergencies",

@@ -11,7 +11,7 @@ from datetime import datetime
 from medinova_rt import audit, emergency
 from medinova_rt.access import Thing
 from medinova_rt.audit import Outcome, Record
-from medinova_rt.ids import UserId
+from medinova_rt.ids import ClinicId, UserId
 from medinova_rt.ports import Store
 from medinova_rt.principals import Principal
 from medinova_rt.rights import Action
@@ -46,6 +46,14 @@ class Accesses:
         looked = audit.record(principal, Action.PATIENT_ACCESSES, now, clinic=patient.clinic, patient=patient.patient)
         await self._store.transact([looked])
         return [_access(each, names.get(UserId(each.actor))) for each in records], page.cursor
+
+    async def of_clinic(
+        self, principal: Principal, clinic: ClinicId, now: datetime, limit: int, cursor: str | None
+    ) -> tuple[list[Record], str | None]:
+        """All records of a clinic, the newest first. Raises BadInput."""
+        page = await self._store.find(audit.LATEST, (clinic,), limit=limit, cursor=cursor)
+        await self._store.transact([audit.record(principal, Action.AUDIT_READ, now, clinic=clinic)])
+        return [audit.read(row) for row in page.rows], page.cursor
 
     async def _name(self, user: UserId) -> str | None:
         held = await Users(self._store).held(user)

@@ -34,9 +34,10 @@ SCHEMA = 2
 BY_VISIT = Find(COLLECTION, equal=("visit",), ordered_by="at")
 BY_PATIENT = Find(COLLECTION, equal=("patient",), ordered_by="at", descending=True)  # who saw the record lately
 BY_CLINIC = Find(COLLECTION, equal=("clinic",), ordered_by="at")
+LATEST = Find(COLLECTION, equal=("clinic",), ordered_by="at", descending=True)
 BY_STRAND = Find(COLLECTION, equal=("strand",), ordered_by="seq")
 LAST_OF_STRAND = Find(COLLECTION, equal=("strand",), ordered_by="seq", descending=True)
-FINDS: tuple[Find, ...] = (BY_VISIT, BY_PATIENT, BY_CLINIC, BY_STRAND, LAST_OF_STRAND)
+FINDS: tuple[Find, ...] = (BY_VISIT, BY_PATIENT, BY_CLINIC, LATEST, BY_STRAND, LAST_OF_STRAND)
 
 Outcome = Literal["done", "denied", "repeated"]  # repeated: the answer of before was given again
 

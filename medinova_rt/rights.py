@@ -85,6 +85,7 @@ class Action(StrEnum):
     RELATION_INVITED = "relation.invited"
     RELATION_WITHDRAW = "relation.withdraw"
     EMERGENCY_TAKE = "emergency.take"
+    AUDIT_READ = "audit.read"
     EMERGENCY_LIST = "emergency.list"
     EMERGENCY_END = "emergency.end"
 
@@ -189,6 +190,7 @@ TABLE: dict[Action, Grants] = {
     Action.RELATION_INVITED: DESK | ADMIN,
     Action.RELATION_WITHDRAW: DESK | ADMIN,
     Action.EMERGENCY_TAKE: CLINICIAN,
+    Action.AUDIT_READ: ADMIN,
     Action.EMERGENCY_LIST: ADMIN,
     Action.EMERGENCY_END: ADMIN,
     Action.OUTBOX_READ: OPERATOR,

@@ -147,6 +147,7 @@ listEmergencies      | administrator                        | staff operator ser
 endEmergency         | administrator                        |
 exportPatient        | administrator family-of-record       | clinicians offices carer-of-visits registries
 erasePatient         | administrator                        | clinicians offices registries family
+readAudit            | administrator                        | staff operator services
 listErasures         | administrator                        | staff operator services
 readErasure          | administrator                        |
 

@@ -19,7 +19,7 @@ from tests.api.town import Town, town
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ABOUT_PEOPLE = {"patient", "visit", "relation", "emergency"}  # things in a path
-LISTS = {"listEmergencies", "searchPatients", "findDuplicates", "readMe"}
+LISTS = {"readAudit", "listEmergencies", "searchPatients", "findDuplicates", "readMe"}
 BODIES: dict[str, Any] = {
     "searchPatients": {"name": "Pat-Here"},
     "findDuplicates": {"name": "Pat Pat-Here", "birth_date": "1980-01-02"},

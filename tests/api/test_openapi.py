@@ -90,6 +90,7 @@ def test_operation_ids_are_those_that_clients_were_generated_from() -> None:
         "proveRecoveryCode",
         "proveTotp",
         "reactivateMember",
+        "readAudit",
         "readClinic",
         "readErasure",
         "readFactors",

@@ -161,3 +161,18 @@ async def test_what_makes_members_or_weakens_them_asks_for_a_fresh_proof(
 ) -> None:
     ana.door.clock.ahead = timedelta(minutes=11)
     assert (await ana.ask(method, path.format(ana=ana.user), body)).problem == (403, "prove-again")
+
+
+async def test_the_trail_of_the_clinic_is_read_by_pages_and_reading_it_is_on_record(door: Door, ana: Browser) -> None:
+    patient = {"given": "Kim", "family": "Lee", "birth_date": "1970-01-01", "language": "en", "zone": "UTC"}
+    made = await door.ask("POST", f"/v1/clinics/{DEMO.id}/patients", json=patient)
+    first = await ana.ask("GET", f"/v1/clinics/{DEMO.id}/audit?limit=1")
+    [record] = first.json["items"]
+    assert (record["action"], record["patient"], record["role"]) == ("patient.create", made.json["id"], "service")
+    assert first.headers["Link"].endswith('; rel="next"')
+    assert [each["action"] for each in (await ana.ask("GET", f"/v1/clinics/{DEMO.id}/audit")).json["items"]][:2] == [
+        "audit.read",
+        "patient.create",
+    ]
+    noor = await signed_in(door, "noor", StaffRole.FRONT_DESK)
+    assert (await noor.ask("GET", f"/v1/clinics/{DEMO.id}/audit")).status == 403
