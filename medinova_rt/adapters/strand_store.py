@@ -93,7 +93,14 @@ class StrandStore(LayeredStore):
         taken: dict[ClinicId, _Lane] = {}
         try:
             for clinic in sorted(clinics):  # in one order, so that no two wait for each other's
-                taken[clinic] = await self._take(clinic)
+                lanes = self._lanes.get(clinic)
+                if lanes is None:
+                    lanes = self._lanes[clinic] = _Lanes()
+                if lanes.taken < MAX_LANES:
+                    lanes.taken += 1
+                else:
+                    await lanes.wait()
+                taken[clinic] = self._lane(clinic, lanes)
             return await self._linked(writes, taken)
         finally:
             now = monotonic()
@@ -133,14 +140,7 @@ class StrandStore(LayeredStore):
             lane.seq, lane.digest = heads[clinic]
         return tokens
 
-    async def _take(self, clinic: ClinicId) -> _Lane:
-        lanes = self._lanes.get(clinic)
-        if lanes is None:
-            lanes = self._lanes[clinic] = _Lanes()
-        if lanes.taken < MAX_LANES:
-            lanes.taken += 1
-        else:
-            await lanes.wait()
+    def _lane(self, clinic: ClinicId, lanes: _Lanes) -> _Lane:
         if lanes.free:
             lane = lanes.free.pop()
             if monotonic() - lane.used_at < IDLE_S:
