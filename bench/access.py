@@ -164,8 +164,8 @@ async def _people(app: web.Application) -> tuple[list[str], list[str]]:
     where = [ClinicId(f"cli-bench-{number}") for number in range(CLINICS)]
     for each in where:
         await app[call.CLINICS].ensure(Clinic(id=each, clinic=each, name="Bench", second_factor=False))
-    tokens, records = list[str](), list[str]()
-    for number in range(PEOPLE):
+
+    async def one(number: int) -> tuple[str, str]:
         clinic = where[number % CLINICS]
         user, writes = users.new_user(f"clinician{number}@example.org", "Dr. Amira Haddad", "en", "Europe/London", now)
         member = Grant(
@@ -197,9 +197,12 @@ async def _people(app: web.Application) -> tuple[list[str], list[str]]:
             ]
         )
         session, _ = await Sessions(store).open(user.id, stage=Stage.FULL, strong=True, now=now)
-        tokens.append(app[call.TOKENS].for_user(user.id, session.id, now))
-        records.append(record.id)
-    return tokens, records
+        return app[call.TOKENS].for_user(user.id, session.id, now), record.id
+
+    made: list[tuple[str, str]] = []
+    for first in range(0, PEOPLE, GROUP):
+        made += await asyncio.gather(*(one(number) for number in range(first, first + GROUP)))
+    return [token for token, _ in made], [record for _, record in made]
 
 
 async def _cost(app: web.Application, tokens: Sequence[str], records: Sequence[str]) -> list[float]:

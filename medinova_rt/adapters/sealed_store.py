@@ -242,7 +242,22 @@ class SealedStore(LayeredStore):
     # --- writing ---
 
     async def transact(self, writes: Sequence[Write]) -> list[Token]:
+        if len(writes) > 1 and self._lacking(writes) > 1:
+            return await self._below.transact(await asyncio.gather(*map(self._sealed, writes)))  # keys come together
         return await self._below.transact([await self._sealed(each) for each in writes])
+
+    def _lacking(self, writes: Sequence[Write]) -> int:
+        """How many keys may have to be fetched or made."""
+        places: set[Place] = set()
+        for write in writes:
+            plan = self._plans.get(write.collection)
+            if plan is None or isinstance(write, Delete):
+                continue
+            subject = write.document.get(plan.subject) or write.document["clinic"]
+            places.update(
+                (subject, each.basis) for each in plan.groups if self._vault.at_hand(subject, each.basis) is None
+            )
+        return len(places)
 
     async def _sealed(self, write: Write) -> Write:
         """Raises NotFound where its key was destroyed: whoever it is about has been erased."""
