@@ -14,12 +14,14 @@ import pytest
 from msgspec.structs import replace
 
 from medinova_rt import audit, checkpoints, documents, strands
+from medinova_rt.adapters.firestore_store import FirestoreStore
 from medinova_rt.adapters.folder_copies import FolderCopies
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.checkpoints import Checkpoints
 from medinova_rt.ids import StrandId
 from medinova_rt.ports import Delete, Document, Insert, Replace, Store, Write
 from medinova_rt.verification import Verification
+from tests.firestore import Emulator
 from tests.medinova_rt.conftest import declared
 from tests.medinova_rt.trail import KEY, ONE, OTHER_KEY, TWO, MemoryCopies, Trail
 
@@ -313,6 +315,19 @@ async def test_it_works_beside_a_server_that_writes(store: Store) -> None:
         assert (await trail.verify(after=timedelta())).faults == []
     await server
     assert (await trail.verify()).records == 9 + 240
+
+
+async def test_it_is_the_same_on_firestore(emulator: Emulator) -> None:
+    store = FirestoreStore(emulator.project(), finds=declared())
+    await store.open()
+    trail = await three_checkpoints(store)
+    await asyncio.gather(*(trail.write() for _ in range(40)))
+    await trail.checkpoint()
+    assert await trail.faults() == []
+    await an_altered_record(trail)
+    (fault,) = await trail.faults()
+    assert re.search(rf"record 5 \(aud-\w+\) of strand {A_STRAND} was altered", fault)
+    await store.close()
 
 
 # --- the file itself --------------------------------------------------------------------------------------------------
