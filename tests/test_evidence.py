@@ -65,12 +65,13 @@ REPORT = """<testsuites><testsuite>
 <testcase classname="tests.a.test_b" name="test_good[y]"><skipped type="pytest.skip"/></testcase>
 <testcase classname="tests.a.test_b" name="test_bad"><failure/></testcase>
 <testcase classname="tests.a.test_b" name="test_bad"/>
+<testcase classname="tests.a.test_b" name="test_good[control]"><skipped type="pytest.xfail"/></testcase>
 <testcase classname="tests.a.test_b" name="test_open"><skipped type="pytest.xfail"/></testcase>
 <testcase classname="tests.a.test_b" name="test_left_out"><skipped type="pytest.skip"/></testcase>
 </testsuite></testsuites>"""
 
 
-def test_what_came_of_a_test_is_the_worst_of_its_parameters(tmp_path: Path) -> None:
+def test_what_came_of_a_test_with_parameters(tmp_path: Path) -> None:
     report = tmp_path / "tests.xml"
     report.write_text(REPORT)
     found = {name: result(each) for name, each in outcomes(report).items()}
