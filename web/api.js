@@ -10,6 +10,7 @@ const TRIES = 4;
 const LONGEST_WAIT_S = 10; // a longer one is said to the person instead of waited for
 const LOST_WAIT_S = 1;
 const TIME_LIMIT_MS = 30_000;
+const FILE_TIME_LIMIT_MS = 300_000;
 const MAY_PASS = new Set([502, 503, 504]);
 
 /**
@@ -28,6 +29,7 @@ const MAY_PASS = new Set([502, 503, 504]);
  * @property {string} [etag]  the version that was seen; `*`: whichever there is
  * @property {boolean} [open]  needs no session, so none is asked for; its answer is never kept, and asking again is harmless
  * @property {boolean} [proof]  carries a code or password: a 401 may mean that this was wrong, not that the session is over
+ * @property {string} [file]  the media type of an answer that is a file: its body is a Blob
  * @property {(seconds: number) => void} [busy]  the server is busy, and is asked again after so many seconds
  */
 
@@ -158,8 +160,8 @@ export class Api {
   }
 
   /** @param {string} method @param {string} path @param {unknown} body @param {Options} options @param {Intent} intent */
-  #init(method, path, body, { etag, open }, intent) {
-    /** @type {Record<string, string>} */ const headers = { accept: 'application/json, application/problem+json' };
+  #init(method, path, body, { etag, open, file }, intent) {
+    /** @type {Record<string, string>} */ const headers = { accept: `${file ?? 'application/json'}, application/problem+json` };
     const text = body === undefined ? undefined : JSON.stringify(body);
     if (text !== undefined) headers['content-type'] = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
     if (etag) headers['if-match'] = etag;
@@ -172,12 +174,14 @@ export class Api {
   /** @param {string} path @param {RequestInit} init @param {Options} options @returns {Promise<Answer>} */
   async #once(path, init, options) {
     let response;
+    let body = null;
     try {
-      response = await this.world.fetch(path, { ...init, signal: AbortSignal.timeout(TIME_LIMIT_MS) });
+      response = await this.world.fetch(path, { ...init, signal: AbortSignal.timeout(options.file ? FILE_TIME_LIMIT_MS : TIME_LIMIT_MS) });
+      if (response.ok && options.file) body = await response.blob(); // half of a file is none
     } catch {
       throw new Problem('offline');
     }
-    const body = response.status === 204 ? null : await response.json().catch(() => ({}));
+    if (response.status !== 204 && !body) body = await response.json().catch(() => ({}));
     if (response.ok) {
       if (!options.open) this.onUse();
       return { status: response.status, body, etag: response.headers.get('etag') ?? '' };

@@ -46,6 +46,8 @@ const ROLES_FOR = {
   'patients.treat': ['front-desk', 'administrator'],
   'patients.relate': ['front-desk', 'administrator'],
   'patients.accesses': ['administrator'],
+  'patients.export': ['administrator'],
+  'patients.erase': ['administrator'],
   'emergency.take': ['clinician'],
   'emergency.list': ['administrator'],
 };

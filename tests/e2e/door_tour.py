@@ -43,6 +43,8 @@ async def door_tour(server: Door, people: People, size: tuple[int, int], family:
         yield state
     async for state in _records(desk, await visitor(), await visitor()):
         yield state
+    async for state in _erased(desk, await visitor()):
+        yield state
 
 
 async def _signed_in(visitor: Visitor, who: Somebody) -> None:
@@ -234,3 +236,17 @@ async def _records(desk: Visitor, doctor: Visitor, patient: Visitor) -> States:
     await patient.open(record.replace("/patients", "/accesses"))
     await patient.sees("took emergency access")
     yield "accesses", patient
+
+
+async def _erased(desk: Visitor, administrator: Visitor) -> States:
+    record = await desk.path()
+    await _signed_in(administrator, ADMINISTRATOR)
+    await administrator.open(record)
+    name = await administrator.chromium.inner_text("h1")
+    await administrator.page.click("button", "Erase…")
+    await administrator.sees("What is kept, because the law asks for it")
+    yield "erase", administrator
+    await administrator.page.fill("textbox", f"Type “{name}” to confirm", name)
+    await administrator.page.click("button", "Erase for good")
+    await administrator.sees("here is the certificate")
+    yield "erased", administrator

@@ -41,6 +41,18 @@ for (const [what, method, body, type] of [
   });
 }
 
+test('a file is asked for as such, and is a blob', async () => {
+  const { api, sent } = play({ body: 'bytes' });
+  const { body } = await api.post('/v1/x', undefined, { file: 'application/zip' });
+  assert.equal(sent[0].headers.accept, 'application/zip, application/problem+json');
+  assert.deepEqual([body instanceof Blob, await body.text()], [true, '"bytes"']);
+});
+
+test('a refused file is told as everything else', async () => {
+  const { api } = play({ status: 403, body: { code: 'prove-again' } });
+  await assert.rejects(api.post('/v1/x', undefined, { file: 'application/zip' }), (error) => error.code === 'prove-again');
+});
+
 test('the version that was read is named by a change', async () => {
   const { api, sent } = play({ headers: { etag: '"3-abc"' }, body: { name: 'x' } }, {});
   const { etag, body } = await api.get('/v1/x');

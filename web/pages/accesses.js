@@ -8,6 +8,7 @@ import { may } from '../rights.js';
 import { barredView } from '../views/barred.js';
 import { emptyView } from '../views/empty.js';
 import { actionName, relationName, roleName } from '../words.js';
+import { exportForm } from './patients/export.js';
 
 /**
  * @typedef {{at: string, who: {role: string, name: string | null}, action: string, outcome: 'done' | 'denied', emergency: boolean}} Access
@@ -47,7 +48,7 @@ export async function view(context) {
   return element(
     'main',
     { class: 'wide medium', 'data-test': 'accesses' },
-    element('div', { class: 'page-head' }, element('div', {}, element('h1', {}, texts.accesses.title), element('p', { class: 'lead' }, acts ? `${acts.name} · ${acts.clinic_name}` : texts.accesses.record))),
+    element('div', { class: 'page-head' }, element('div', {}, element('h1', {}, texts.accesses.title), element('p', { class: 'lead' }, acts ? `${acts.name} · ${acts.clinic_name}` : texts.accesses.record)), acts && exportForm(context, id)),
     me.acts_for.length > 1 && chooser(me.acts_for, id),
     element('p', { class: 'hint' }, texts.accesses.text),
     section,

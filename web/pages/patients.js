@@ -1,8 +1,9 @@
-/** Patients: the search, a new one (`#new`), one record (`#pat-…`). What is searched for is never in an address. */
+/** Patients: the search, a new one (`#new`), one record (`#pat-…`), those erased (`#erasures`). What is searched for is never in an address. */
 
 import { texts } from '../language.js';
 import { may } from '../rights.js';
 import { barredView } from '../views/barred.js';
+import { erasuresView } from './patients/erasures.js';
 import { newView } from './patients/new.js';
 import { recordView } from './patients/record.js';
 import { searchView } from './patients/search.js';
@@ -14,5 +15,6 @@ export async function view(context) {
   if (/^pat-[\w-]+$/.test(about)) return recordView(context, about);
   if (!clinic || !may(clinic, 'patients.find')) return barredView(texts.patients.title, context);
   if (about === 'new' && may(clinic, 'patients.create')) return newView(context);
+  if (about === 'erasures' && may(clinic, 'patients.erase')) return erasuresView(context);
   return searchView(context);
 }

@@ -46,11 +46,17 @@ export default {
     'patient.unmerge': 'took two records apart',
     'patient.treat': 'changed who treats the patient',
     'patient.accesses': 'looked at this list',
+    'patient.export': 'took along all that the clinic has of the patient',
+    'patient.erase': 'erased the record',
+    'erasure.read': 'looked at how far the erasure is',
     'relation.list': 'saw who acts for the patient',
     'relation.add': 'let somebody act for the patient',
     'relation.end': 'ended that somebody acts for the patient',
     'relation.invited': 'saw who is invited to act for the patient',
     'relation.withdraw': 'withdrew an invitation to act for the patient',
+    'invitation.add': 'invited somebody to act for the patient',
+    'invitation.withdraw': 'withdrew an invitation to act for the patient',
+    'invitation.accept': 'accepted the invitation to act for the patient',
     'emergency.take': 'took emergency access',
     'emergency.end': 'ended an emergency access',
     'access.denied': 'was refused access',
@@ -64,6 +70,16 @@ export default {
     'similar-name': 'similar name',
     'one-name': 'one name the same',
     contact: 'same phone or e-mail',
+  }),
+  bases: /** @type {Record<string, string>} */ ({
+    contact: 'E-mail, phone, language and time zone',
+    consent: 'Consents',
+    care: 'The record of care: name, birth date, numbers',
+    security: 'Who saw the record',
+  }),
+  laws: /** @type {Record<string, string>} */ ({
+    care: 'Records of care have to be kept (GDPR, Art. 17(3)(c) with Art. 9(2)(h)).',
+    security: 'Who saw a record has to be kept for six years (HIPAA, 45 CFR 164.316(b)(2)).',
   }),
 
   header: {
@@ -83,6 +99,7 @@ export default {
     save: 'Save',
     saved: 'Saved.',
     cancel: 'Cancel',
+    close: 'Close',
     retry: 'Try again',
     home: 'To the start page',
     sending: 'One moment…',
@@ -106,6 +123,7 @@ export default {
     code: 'This code is not right.',
     reason: 'Please give the reason in a sentence.',
     ends_at: 'This day has passed.',
+    asked_on: 'This has to be a day of the last year.',
   },
 
   problems: {
@@ -445,6 +463,58 @@ export default {
     born: 'born {day}',
     numbered: 'no. {number}',
     merged: 'Merged into another record',
+    closed: 'This record is closed: its patient asked to be erased. What is still here is kept because the law asks for it, and nothing of it can be changed.',
+  },
+
+  takeAlong: {
+    own: 'Take my data along',
+    other: 'Take the data along',
+    unproven: 'Nothing was saved: first show that it is you.',
+    saved: 'Saved as {name}. Keep it where nobody else reads it.',
+  },
+
+  erase: {
+    start: 'Erase…',
+    title: 'Erase {name}?',
+    of: 'Erasure of {name}',
+    text: 'For patients who asked for it. The record is closed at once, and this cannot be undone.',
+    goesTitle: 'What goes, for good',
+    goes: ['E-mail, phone, language and time zone', 'Consents', 'Every login for this record, and every open invitation to it', 'That it is found in a search'],
+    merged: 'The same of the records that were merged into it',
+    keptTitle: 'What is kept, because the law asks for it',
+    care: {
+      one: 'Name, birth date and numbers, if a clinician ever saw the record: {n} year from the last time, for a child from coming of age. Otherwise they go, too.',
+      other: 'Name, birth date and numbers, if a clinician ever saw the record: {n} years from the last time, for a child from coming of age. Otherwise they go, too.',
+    },
+    trail: 'Who saw the record: until {day}.',
+    asked: 'Day on which the patient asked',
+    askedHint: 'They have an answer within a month.',
+    type: 'Type “{name}” to confirm',
+    otherName: 'This is not the name of the patient.',
+    changed: 'The record was changed meanwhile. Close this, and look at it again.',
+    confirm: 'Erase for good',
+    underWay: 'The record is closed. What goes is being made unreadable, in every copy and backup…',
+    done: 'It is done, and here is the certificate.',
+    later: 'The record is closed; the rest takes longer than usual. The certificate will be in the list of erasures.',
+  },
+
+  erasure: {
+    gone: 'Gone',
+    kept: 'Kept',
+    until: '{what}: until {day}',
+    backups: 'The last backup of a destroyed key is gone on {day}.',
+    certificate: 'Save the certificate',
+  },
+
+  erasures: {
+    title: 'Erasures',
+    text: 'Patients who asked to be erased. The certificate says what is gone and what is kept; it is signed, and is the answer that the patient has a right to.',
+    none: 'No patient has asked to be erased.',
+    asked: 'Asked on {day}',
+    ordered: 'Ordered {moment}',
+    of: 'Record {id}',
+    more: 'What is gone, what is kept',
+    stages: { 'under-way': 'Under way', kept: 'Gone, except what is kept', done: 'All gone' },
   },
 
   edit: {

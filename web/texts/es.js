@@ -44,11 +44,17 @@ export default {
     'patient.unmerge': 'separó dos historias',
     'patient.treat': 'cambió quién trata al paciente',
     'patient.accesses': 'miró esta lista',
+    'patient.export': 'se llevó todo lo que la clínica tiene del paciente',
+    'patient.erase': 'borró la historia',
+    'erasure.read': 'miró cómo va el borrado',
     'relation.list': 'vio quién actúa por el paciente',
     'relation.add': 'permitió que alguien actúe por el paciente',
     'relation.end': 'terminó que alguien actúe por el paciente',
     'relation.invited': 'vio a quién se ha invitado a actuar por el paciente',
     'relation.withdraw': 'retiró una invitación para actuar por el paciente',
+    'invitation.add': 'invitó a alguien a actuar por el paciente',
+    'invitation.withdraw': 'retiró una invitación para actuar por el paciente',
+    'invitation.accept': 'aceptó la invitación a actuar por el paciente',
     'emergency.take': 'tomó acceso de emergencia',
     'emergency.end': 'terminó un acceso de emergencia',
     'access.denied': 'no obtuvo acceso',
@@ -62,6 +68,16 @@ export default {
     'similar-name': 'nombre parecido',
     'one-name': 'un nombre igual',
     contact: 'mismo teléfono o correo',
+  },
+  bases: {
+    contact: 'Correo, teléfono, idioma y zona horaria',
+    consent: 'Consentimientos',
+    care: 'La historia clínica: nombre, fecha de nacimiento, números',
+    security: 'Quién vio la historia',
+  },
+  laws: {
+    care: 'Las historias clínicas deben conservarse (RGPD, art. 17(3)(c) con el art. 9(2)(h)).',
+    security: 'Quién vio una historia debe conservarse seis años (HIPAA, 45 CFR 164.316(b)(2)).',
   },
 
   header: {
@@ -81,6 +97,7 @@ export default {
     save: 'Guardar',
     saved: 'Guardado.',
     cancel: 'Cancelar',
+    close: 'Cerrar',
     retry: 'Intentar de nuevo',
     home: 'A la página de inicio',
     sending: 'Un momento…',
@@ -104,6 +121,7 @@ export default {
     code: 'Este código no es correcto.',
     reason: 'Explique el motivo en una frase.',
     ends_at: 'Este día ya ha pasado.',
+    asked_on: 'Tiene que ser un día del último año.',
   },
 
   problems: {
@@ -443,6 +461,58 @@ export default {
     born: 'nacimiento: {day}',
     numbered: 'n.º {number}',
     merged: 'Unida a otra historia',
+    closed: 'Esta historia está cerrada: su paciente pidió que se borrara. Lo que aún está aquí se conserva porque la ley lo exige, y nada de ello puede cambiarse.',
+  },
+
+  takeAlong: {
+    own: 'Llevarme mis datos',
+    other: 'Llevarse los datos',
+    unproven: 'No se guardó nada: muestre primero que es usted.',
+    saved: 'Guardado como {name}. Téngalo donde nadie más lo lea.',
+  },
+
+  erase: {
+    start: 'Borrar…',
+    title: '¿Borrar a {name}?',
+    of: 'Borrado de {name}',
+    text: 'Para pacientes que lo han pedido. La historia se cierra de inmediato y no se puede deshacer.',
+    goesTitle: 'Qué desaparece para siempre',
+    goes: ['Correo, teléfono, idioma y zona horaria', 'Consentimientos', 'Todo acceso a esta historia y toda invitación pendiente a ella', 'Que se encuentre en una búsqueda'],
+    merged: 'Lo mismo de las historias que se unieron a ella',
+    keptTitle: 'Qué se conserva, porque la ley lo exige',
+    care: {
+      one: 'Nombre, fecha de nacimiento y números, si algún profesional clínico vio la historia: {n} año desde la última vez; de un menor, desde su mayoría de edad. Si no, también desaparecen.',
+      other: 'Nombre, fecha de nacimiento y números, si algún profesional clínico vio la historia: {n} años desde la última vez; de un menor, desde su mayoría de edad. Si no, también desaparecen.',
+    },
+    trail: 'Quién vio la historia: hasta el {day}.',
+    asked: 'Día en que el paciente lo pidió',
+    askedHint: 'Tiene una respuesta en el plazo de un mes.',
+    type: 'Escriba «{name}» para confirmar',
+    otherName: 'Este no es el nombre del paciente.',
+    changed: 'La historia se modificó entretanto. Cierre esto y mírela de nuevo.',
+    confirm: 'Borrar para siempre',
+    underWay: 'La historia está cerrada. Lo que desaparece se está haciendo ilegible, en cada copia y copia de seguridad…',
+    done: 'Hecho: aquí está el certificado.',
+    later: 'La historia está cerrada; el resto tarda más de lo habitual. El certificado estará en la lista de borrados.',
+  },
+
+  erasure: {
+    gone: 'Ya no está',
+    kept: 'Se conserva',
+    until: '{what}: hasta el {day}',
+    backups: 'La última copia de seguridad de una clave destruida desaparece el {day}.',
+    certificate: 'Guardar el certificado',
+  },
+
+  erasures: {
+    title: 'Borrados',
+    text: 'Pacientes que pidieron que se borrara su historia. El certificado dice qué ya no está y qué se conserva; está firmado y es la respuesta a la que el paciente tiene derecho.',
+    none: 'Ningún paciente ha pedido que se borre su historia.',
+    asked: 'Pedido el {day}',
+    ordered: 'Ordenado el {moment}',
+    of: 'Historia {id}',
+    more: 'Qué ya no está y qué se conserva',
+    stages: { 'under-way': 'En curso', kept: 'Borrado, salvo lo que se conserva', done: 'Borrado todo' },
   },
 
   edit: {

@@ -2,10 +2,15 @@
 
 import { Problem } from '../../api.js';
 import { element } from '../../element.js';
+import { problemText } from '../../form.js';
+import { icon } from '../../icons.js';
 import { day, LANGUAGES, texts } from '../../language.js';
 import { may } from '../../rights.js';
+import { toast } from '../../toast.js';
 import { nameOf } from './brief.js';
 import { editForm } from './edit.js';
+import { eraseDialog } from './erase.js';
+import { exportForm } from './export.js';
 import { NAMES, OWN_NAMES } from './fields.js';
 import { emergencyNote, emergencyView } from './emergency.js';
 import { mergedPart, mergeDialog } from './merge.js';
@@ -37,7 +42,10 @@ export async function recordView(context, id) {
   }
   shows();
 
-  const merges = own && may(clinic, 'patients.merge') && patient.state !== 'merged';
+  const isActive = patient.state === 'active';
+  const isClosed = patient.state === 'closed';
+  const merges = own && isActive && may(clinic, 'patients.merge');
+  const erases = own && isActive && may(clinic, 'patients.erase');
   const sees = Boolean(acts) || may(clinic, 'patients.accesses');
   return element(
     'main',
@@ -52,18 +60,37 @@ export async function recordView(context, id) {
         { class: 'actions' },
         sees && element('a', { class: 'button quiet small', href: `/accesses#${id}`, 'data-test': 'accesses' }, texts.patient.accesses),
         merges && element('button', { type: 'button', class: 'button quiet small', onclick: () => mergeDialog(context, patient), 'data-test': 'merge' }, texts.merge.start),
+        exportForm(context, id),
+        erases && element('button', { type: 'button', class: 'button quiet small', onclick: () => eraseDialog(context, patient, etag).catch(tell), 'data-test': 'erase' }, texts.erase.start),
       ),
     ),
     may(clinic, 'emergency.take') && !patient.treating?.includes(me.id) && (await emergencyNote(context, id)),
-    await mergedPart(context, patient),
+    isClosed && closedNote(clinic),
+    isActive || patient.merged_into ? await mergedPart(context, patient) : null,
     element(
       'div',
       { class: 'columns' },
       element('div', { class: 'stack' }, details),
-      element('div', { class: 'stack' }, relations && relationsSection(context, patient, relations, invited ?? []), own && patient.treating && (await treatingSection(context, patient))),
+      !isClosed && element('div', { class: 'stack' }, relations && relationsSection(context, patient, relations, invited ?? []), own && patient.treating && (await treatingSection(context, patient))),
     ),
   );
 }
+
+/** @param {unknown} error */
+function tell(error) {
+  if (!(error instanceof Problem)) throw error;
+  toast(problemText(error));
+}
+
+/** @param {import('../../rights.js').Membership | null} clinic */
+const closedNote = (clinic) =>
+  element(
+    'div',
+    { class: 'note warn', 'data-test': 'closed' },
+    icon('shield'),
+    element('p', {}, texts.patient.closed),
+    may(clinic, 'patients.erase') && element('a', { class: 'button quiet small', href: '#erasures' }, texts.erasures.title),
+  );
 
 /** What the caller may not see is left out. @template T @param {Promise<T>} asking @returns {Promise<T | null>} */
 async function optional(asking) {
@@ -73,21 +100,23 @@ async function optional(asking) {
   });
 }
 
-/** @param {any} patient @param {() => void} edit */
+/** Of a closed record, what it was spoken to in is gone, and stands there empty. @param {any} patient @param {() => void} edit */
 function detailsOf(patient, edit) {
-  const facts = /** @type {[string, string][]} */ ([
+  const isClosed = patient.state === 'closed';
+  const all = /** @type {([string, string] | false)[]} */ ([
     [texts.patient.given, patient.given],
     [texts.patient.family, patient.family],
     [texts.patient.birth, day(patient.birth_date)],
     [texts.patient.number, patient.number],
     [texts.patient.email, patient.email],
     [texts.patient.phone, patient.phone],
-    [texts.patient.language, /** @type {Record<string, string>} */ (LANGUAGES)[patient.language] ?? patient.language],
-    [texts.patient.zone, String(patient.zone ?? '').replace(/_/g, ' ')],
+    !isClosed && [texts.patient.language, /** @type {Record<string, string>} */ (LANGUAGES)[patient.language] ?? patient.language],
+    !isClosed && [texts.patient.zone, String(patient.zone ?? '').replace(/_/g, ' ')],
     ...(patient.identifiers ?? []).map((/** @type {any} */ { system, value }) => [system, value]),
   ]);
+  const facts = all.filter((fact) => fact !== false);
   return [
-    element('div', { class: 'section-head' }, element('h2', {}, texts.patient.details), patient.state !== 'merged' && element('button', { type: 'button', class: 'button quiet small', onclick: edit, 'data-test': 'edit' }, texts.patient.edit)),
+    element('div', { class: 'section-head' }, element('h2', {}, texts.patient.details), patient.state === 'active' && element('button', { type: 'button', class: 'button quiet small', onclick: edit, 'data-test': 'edit' }, texts.patient.edit)),
     element('dl', { class: 'facts' }, ...facts.filter(([, value]) => value).flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)])),
   ].filter((part) => part instanceof Node);
 }

@@ -71,7 +71,12 @@ export function searchView({ api, me, clinic }) {
       'div',
       { class: 'page-head' },
       element('div', {}, element('h1', {}, texts.patients.title), element('p', { class: 'lead' }, clinic?.name)),
-      may(clinic, 'patients.create') && element('a', { class: 'button', href: '#new', 'data-test': 'new-patient' }, texts.patients.new),
+      element(
+        'div',
+        { class: 'actions' },
+        may(clinic, 'patients.erase') && element('a', { class: 'button quiet', href: '#erasures', 'data-test': 'erasures' }, texts.erasures.title),
+        may(clinic, 'patients.create') && element('a', { class: 'button', href: '#new', 'data-test': 'new-patient' }, texts.patients.new),
+      ),
     ),
     element('section', { class: 'card' }, asked.root),
     element('section', { 'aria-label': texts.patients.results, class: 'stack' }, found, results),
