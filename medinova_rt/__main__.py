@@ -27,7 +27,7 @@ import segno
 from aiohttp import web
 
 from api import call
-from medinova_rt import audit_command, clinics, config, demo, moving, server
+from medinova_rt import assembly, audit_command, clinics, config, demo, moving, server
 from medinova_rt.adapters.outbox_notifier import OutboxNotifier
 from medinova_rt.cabinet import Cabinet, office
 from medinova_rt.config import SettingError, Settings
@@ -269,7 +269,7 @@ async def _show_demo(app: web.Application) -> None:
         link = seat.links[0]
         links[seat.role] = settings.link_url(app[call.LINKS].make_token(visit.id, seat.id, link.id, link.expires_at))
     key = kept_key(Path(settings.data) / "demo.key")
-    logins = await demo.seed(app[call.STORE], app[call.IDENTITY], app[server.LOOKUPS], key, now)
+    logins = await demo.seed(app[call.STORE], app[call.IDENTITY], app[assembly.LOOKUPS], key, now)
     print(_greeting(app, links, logins), flush=True)
 
 

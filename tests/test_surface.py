@@ -19,7 +19,7 @@ from api import bodies, paging
 from api.route import Route
 from api.routes import ROUTES
 from media import plane, stun
-from medinova_rt import server, sessions
+from medinova_rt import assembly, server, sessions
 from medinova_rt.adapters.embedded_credentials import Credentials
 from medinova_rt.config import load
 from medinova_rt.errors import Unavailable
@@ -247,7 +247,7 @@ def test_no_weak_random_numbers_are_used() -> None:
 
 
 def test_tls_is_new_enough(tmp_path: Path) -> None:
-    certificate, key = self_signed(tmp_path, ["127.0.0.1"], server.utc_now())
+    certificate, key = self_signed(tmp_path, ["127.0.0.1"], assembly.utc_now())
     context = server._tls(load({"MEDINOVA_TLS_CERTIFICATE": str(certificate), "MEDINOVA_TLS_KEY": str(key)}))
     assert context is not None
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
@@ -308,7 +308,7 @@ async def test_without_a_record_nothing_is_shown_or_done(tmp_path: Path, monkeyp
         seats = msgspec.json.encode({"seats": [{"role": "patient", "name": "Ben"}]})
         said = {"Content-Type": "application/json", "Idempotency-Key": "without-a-record"}
         with monkeypatch.context() as patch:
-            patch.setattr(built.app[server.CABINET].documents, "transact", fail)
+            patch.setattr(built.app[assembly.CABINET].documents, "transact", fail)
             shown = await built.ask("treating", "GET", path)
             done = await built.ask("service", "POST", "/v1/visits", said, data=seats)
             refused = await built.ask("clinician", "GET", path)

@@ -11,9 +11,9 @@ import pytest_asyncio
 from api.route import Route
 from api.routes import ROUTES
 from medinova_rt import audit
+from medinova_rt.assembly import CABINET
 from medinova_rt.errors import Unavailable
 from medinova_rt.ports import Token, Write
-from medinova_rt.server import CABINET
 from tests.api.town import Town, town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -15,7 +15,7 @@ from aiohttp import web
 
 import media
 from api import call
-from medinova_rt import documents, grants, mail, server, users
+from medinova_rt import assembly, documents, grants, mail, server, users
 from medinova_rt.clinics import PLATFORM
 from medinova_rt.config import Settings, load
 from medinova_rt.folder import CannotStart
@@ -61,14 +61,14 @@ def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 async def test_ready_says_what_is_announced(tmp_path: Path, session: aiohttp.ClientSession) -> None:
     async with running(settings(tmp_path)) as app:
         status, said = await ask(session, app, "GET", "/readyz")
-        port = app[server.ENGINE].listening()[0][1]
+        port = app[assembly.ENGINE].listening()[0][1]
     assert (status, said) == (
         200,
         {
             "status": "ready",
             "version": app[call.HEALTH].version,
             "url": app[call.SETTINGS].public_url,
-            "engine": app[server.ENGINE].name,
+            "engine": app[assembly.ENGINE].name,
             "engine_why": app[call.HEALTH].engine_why,
             "media_port": port,
             "media_addresses": ["127.0.0.1"],
@@ -99,7 +99,7 @@ async def test_the_engine_asked_for_runs(tmp_path: Path, engine: str) -> None:
         native()
     async with running(settings(tmp_path, ENGINE=engine)) as app:
         said = await app[call.HEALTH].readiness()
-        assert said.engine == app[server.ENGINE].name == (best() if engine == "auto" else engine)
+        assert said.engine == app[assembly.ENGINE].name == (best() if engine == "auto" else engine)
         assert said.engine_why == ("" if said.engine == engine or said.engine == "native" else NOT_BUILT)
 
 
@@ -146,7 +146,7 @@ async def test_a_server_whose_engine_has_failed_is_not_ready(
     tmp_path: Path, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(settings(tmp_path)) as app:
-        monkeypatch.setattr(app[server.ENGINE], "listening", list)  # as tests/media/test_native.py shows
+        monkeypatch.setattr(app[assembly.ENGINE], "listening", list)  # as tests/media/test_native.py shows
         status, said = await ask(session, app, "GET", "/readyz")
     assert (status, said["status"], said["parts"]["media"]) == (503, "failing", "failing")
 
@@ -181,12 +181,12 @@ async def test_keys_can_be_set(tmp_path: Path) -> None:
 
 
 async def test_a_visit_expires_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, ahead = server.utc_now, timedelta()
+    now, ahead = assembly.utc_now, timedelta()
     monkeypatch.setattr(server, "utc_now", lambda: now() + ahead)
     async with running(settings(tmp_path)) as app, aiohttp.ClientSession() as session:
         _, visit = await ask(session, app, "POST", "/v1/visits", {"seats": SEATS, "expires_in_s": 60})
         ahead = timedelta(seconds=61)
-        app[server.JOBS].wake()
+        app[assembly.JOBS].wake()
         async with asyncio.timeout(5):
             while (await ask(session, app, "GET", f"/v1/visits/{visit['id']}"))[1]["state"] != "missed":
                 await asyncio.sleep(0.02)
@@ -299,7 +299,7 @@ async def test_it_serves_https(tmp_path: Path) -> None:
 
     from medinova_rt.operations.certificate import self_signed
 
-    certificate, key = self_signed(tmp_path, ["127.0.0.1"], server.utc_now())
+    certificate, key = self_signed(tmp_path, ["127.0.0.1"], assembly.utc_now())
     trust = ssl.create_default_context(cafile=str(certificate))
     async with (
         running(settings(tmp_path, TLS_CERTIFICATE=str(certificate), TLS_KEY=str(key))) as app,
@@ -341,7 +341,7 @@ async def test_what_stands_in_the_way_is_said(tmp_path: Path, more: dict[str, st
 
 def code_letter() -> list[Write]:
     return mail.letter(
-        "sign-in-code", "robin@example.org", "en", server.utc_now(), clinic=PLATFORM, code="123456", link="https://x"
+        "sign-in-code", "robin@example.org", "en", assembly.utc_now(), clinic=PLATFORM, code="123456", link="https://x"
     )
 
 
@@ -352,7 +352,7 @@ async def test_letters_go_to_the_mail_server(tmp_path: Path) -> None:
         running(settings(tmp_path, MAIL_URL=f"smtp://{LOCAL}:{port}", MAIL_FROM="Clinic <mail@example.org>")) as app,
     ):
         await app[call.STORE].transact(code_letter())
-        app[server.JOBS].wake()
+        app[assembly.JOBS].wake()
         async with asyncio.timeout(10):
             while not app[call.COUNTERS].snapshot()["mail.sent"]:
                 await asyncio.sleep(0.01)
@@ -370,7 +370,7 @@ async def test_a_mail_server_that_is_out_is_shown_and_visits_go_on(
     more = {"MAIL_URL": f"smtp://{LOCAL}:{port}", "MAIL_FROM": "mail@example.org"}
     async with running(settings(tmp_path, **more)) as app:
         await app[call.STORE].transact(code_letter())
-        app[server.JOBS].wake()
+        app[assembly.JOBS].wake()
         async with asyncio.timeout(10):
             while not app[call.COUNTERS].snapshot()["mail.failed"]:
                 await asyncio.sleep(0.01)
@@ -380,7 +380,7 @@ async def test_a_mail_server_that_is_out_is_shown_and_visits_go_on(
 
 async def test_an_operator_reads_the_outbox_by_a_session(tmp_path: Path, session: aiohttp.ClientSession) -> None:
     async with running(settings(tmp_path)) as app:
-        now = server.utc_now()
+        now = assembly.utc_now()
         user, writes = users.new_user("olga@example.org", "Olga Byrne", "en", "Europe/Madrid", now)
         grant = Grant(
             id=GrantId(new_id("gra", now)),
@@ -404,7 +404,7 @@ async def test_a_seat_goes_on_when_the_session_of_its_browser_is_over(
     tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:
     async with running(settings(tmp_path)) as app:
-        url, names, now = app[call.SETTINGS].public_url, app[call.SETTINGS], server.utc_now()
+        url, names, now = app[call.SETTINGS].public_url, app[call.SETTINGS], assembly.utc_now()
         _, visit = await ask(session, app, "POST", "/v1/visits", {"seats": SEATS})
         seat = visit["seats"][0]
         token = seat["links"][0]["url"].partition("#")[2]
