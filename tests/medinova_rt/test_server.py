@@ -182,7 +182,7 @@ async def test_keys_can_be_set(tmp_path: Path) -> None:
 
 async def test_a_visit_expires_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now, ahead = assembly.utc_now, timedelta()
-    monkeypatch.setattr(server, "utc_now", lambda: now() + ahead)
+    monkeypatch.setattr(assembly, "utc_now", lambda: now() + ahead)
     async with running(settings(tmp_path)) as app, aiohttp.ClientSession() as session:
         _, visit = await ask(session, app, "POST", "/v1/visits", {"seats": SEATS, "expires_in_s": 60})
         ahead = timedelta(seconds=61)
