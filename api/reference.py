@@ -47,7 +47,7 @@ def page(document: Json) -> str:
     example = (
         f'curl {document["servers"][0]["url"]}/v1/visits -H "Authorization: Bearer $KEY" '
         "-H 'Content-Type: application/json' \\\n"
-        '  -H "Idempotency-Key: $(uuidgen)" \\\n'
+        "  -H 'Idempotency-Key: my-first-visit' \\\n"
         '  -d \'{"seats": [{"role": "clinician", "name": "Dr. Ada"}, {"role": "patient", "name": "Ben"}]}\''
     )
     body = [

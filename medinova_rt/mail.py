@@ -64,6 +64,7 @@ Template = Literal[
     "account-disabled",
     "account-enabled",
     "factors-reset",
+    "password-reset",
 ]
 
 # what each is filled in with; the catalogues use exactly these
@@ -81,6 +82,7 @@ PARAMETERS: dict[Template, frozenset[str]] = {
     "account-disabled": frozenset({"at"}),
     "account-enabled": frozenset({"at"}),
     "factors-reset": frozenset({"at"}),
+    "password-reset": frozenset({"at"}),
 }
 
 

@@ -75,6 +75,7 @@ class Staffing:
                         *await self._password(user, password, now),
                         *await self._sessions.ending(SYSTEM, user.id, now),
                         *await self._browsers.forgetting(user.id, but=None),
+                        *_letter("password-reset", user, now),
                         record,
                     ]
                 )

@@ -1,7 +1,7 @@
 """What `medinova user …` and `medinova clinic …` do on a data folder, beside a running server or before its start.
 
-Each returns the lines to print. A password is mailed to nobody: whoever runs the server hands it over. Who is kept
-out, or lost a second factor, is written to by the server when it runs.
+Each returns the lines to print. A password is mailed to nobody: whoever runs the server hands it over. That there is
+a new one is told by the server when it runs, as is whoever was kept out or lost a second factor.
 """
 
 import secrets
@@ -16,7 +16,9 @@ from medinova_rt.ids import ClinicId
 from medinova_rt.ports import Identity, Store
 from medinova_rt.principals import System
 from medinova_rt.staffing import Staffing
+from medinova_rt.texts import LANGUAGES
 from medinova_rt.users import User
+from medinova_rt.zones import DEFAULT_ZONE
 
 PAGE = 200
 MADE_BYTES = 12  # of a password made up here: 96 bits
@@ -36,10 +38,11 @@ class Office:
 async def add_user(
     office: Office, email: str, name: str, clinic: str | None, roles: Sequence[StaffRole], *, operator: bool
 ) -> list[str]:
-    """Raises NotFound, BadInput, LimitReached."""
+    """Who is new has the clinic's language and zone until they choose others. Raises NotFound, BadInput, LimitReached."""
     where = await Clinics(office.store).get(ClinicId(clinic)) if clinic else None
     password = secrets.token_urlsafe(MADE_BYTES)
-    user, is_new = await office.staffing.user(email, name, password, office.now)
+    language, zone = (where.language, where.zone) if where else (LANGUAGES[0], DEFAULT_ZONE)
+    user, is_new = await office.staffing.user(email, name, password, office.now, language, zone)
     if where:
         await office.staffing.member(where.id, user.id, roles, office.now)
     if operator:

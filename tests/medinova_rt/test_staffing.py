@@ -46,6 +46,13 @@ async def test_who_is_disabled_is_out_and_stays_out(door: Rig, staffing: Staffin
     assert len(await door.letters("account-enabled")) == 1
 
 
+async def test_whose_password_is_set_is_told_without_it(door: Rig, staffing: Staffing) -> None:
+    await door.user()
+    await staffing.set_password(EMAIL, "blue window over nothing", door.now)
+    (letter,) = await door.letters("password-reset")
+    assert "blue window" not in str(letter)
+
+
 async def test_who_lost_the_second_factor_sets_up_another(door: Rig, staffing: Staffing) -> None:
     user = await door.user()
     person = await door.person(await door.sign_in.first(RIGHT, HOME, door.now))
