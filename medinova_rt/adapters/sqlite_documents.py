@@ -9,7 +9,7 @@ which it is neither integer nor text are not in the index at all. So no row that
 import contextlib
 import functools
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from secrets import token_hex
 from typing import Any, assert_never
 
@@ -137,7 +137,7 @@ def _select(find: Find, at_least: str | None, below: str | None, start: str) -> 
     )
 
 
-def rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Iterator[Row]:
+def rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Generator[Row, None, None]:
     cursor = connection.execute(sql, values)
     try:
         for found in cursor:

@@ -127,11 +127,13 @@ class SqliteStore:
         for bound in (at_least, below):
             check_value(bound)
         sql, values = sqlite_documents.select(find, equal, at_least, below, start, limit)
-        return await self._read(
-            lambda connection, most: page(
-                find, equal, at_most(most, sqlite_documents.rows(connection, sql, values)), limit
-            )
-        )
+
+        def read(connection: sqlite3.Connection, most: int | None) -> Page:
+            # closed whatever is raised: as long as a cursor is open, all that this connection reads is of its time
+            with contextlib.closing(sqlite_documents.rows(connection, sql, values)) as rows:
+                return page(find, equal, at_most(most, rows), limit)
+
+        return await self._read(read)
 
     async def _read(self, read: Read[T]) -> T:
         if self._closing or self._pending_reads >= MAX_PENDING_READS:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import stat
 import sys
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from medinova_rt.adapters import sqlite_documents, sqlite_store
-from medinova_rt.adapters.sqlite_readers import SHORT
+from medinova_rt.adapters.sqlite_readers import READERS, SHORT
 from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.ports import Document, Find, Insert, Replace, Token
@@ -417,3 +418,19 @@ async def test_two_processes_count_by_compare_and_set(store: SqliteStore, path: 
     assert (stored.document["size"], stored.version) == (200, 201)
     with pytest.raises(Conflict):
         await store.transact([Replace("things", "sum", document(), token)])
+
+
+async def test_a_page_that_turns_out_long_leaves_the_other_reads_at_the_present(store: SqliteStore) -> None:
+    (token, *_) = await store.transact([thing(f"n{n}", size=n) for n in range(SHORT + 1)])
+    assert store._readers
+    go_on = threading.Event()
+    busy = [store._readers._pool.submit(go_on.wait, 10) for _ in range(READERS)]
+    long = asyncio.ensure_future(store.find(BY_SIZE, limit=SHORT + 1))  # waits for a thread
+    await asyncio.sleep(0)
+    (token,) = await store.transact([Replace("things", "n0", document(size=-1), token)])
+    held = await store.get("things", "n0")
+    go_on.set()
+    assert held is not None
+    assert held.token == token
+    assert len((await long).rows) == SHORT + 1
+    assert all(each.result() for each in busy)
