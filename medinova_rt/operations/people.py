@@ -38,7 +38,10 @@ class Office:
 async def add_user(
     office: Office, email: str, name: str, clinic: str | None, roles: Sequence[StaffRole], *, operator: bool
 ) -> list[str]:
-    """Who is new has the clinic's language and zone until they choose others. Raises NotFound, BadInput, LimitReached."""
+    """Who is new has the clinic's language and zone until they choose others.
+
+    Raises NotFound, BadInput, LimitReached.
+    """
     where = await Clinics(office.store).get(ClinicId(clinic)) if clinic else None
     password = secrets.token_urlsafe(MADE_BYTES)
     language, zone = (where.language, where.zone) if where else (LANGUAGES[0], DEFAULT_ZONE)

@@ -42,7 +42,8 @@ async def test_the_first_administrator_can_sign_in(office: Office) -> None:
     assert await people.list_users(office) == [f"{proven.user}  ana@sol.example  {clinic}: administrator"]
     assert await people.list_clinics(office) == [f"{clinic}  Clínica Sol"]
     user = await Users(office.store).by_email("ana@sol.example")
-    assert user and (user.language, user.zone) == ("es", "Europe/Madrid")
+    assert user
+    assert (user.language, user.zone) == ("es", "Europe/Madrid")
 
 
 async def test_who_is_there_keeps_their_password_and_gets_what_is_new(office: Office) -> None:
