@@ -421,16 +421,16 @@ async def test_two_processes_count_by_compare_and_set(store: SqliteStore, path: 
 
 
 async def test_a_page_that_turns_out_long_leaves_the_other_reads_at_the_present(store: SqliteStore) -> None:
-    (token, *_) = await store.transact([thing(f"n{n}", size=n) for n in range(SHORT + 1)])
+    (token, *_) = await store.transact([thing(f"n{n}", size=n) for n in range(2 * SHORT)])
     assert store._readers
     go_on = threading.Event()
     busy = [store._readers._pool.submit(go_on.wait, 10) for _ in range(READERS)]
-    long = asyncio.ensure_future(store.find(BY_SIZE, limit=SHORT + 1))  # waits for a thread
+    long = asyncio.ensure_future(store.find(BY_SIZE, limit=2 * SHORT))  # waits for a thread
     await asyncio.sleep(0)
     (token,) = await store.transact([Replace("things", "n0", document(size=-1), token)])
     held = await store.get("things", "n0")
     go_on.set()
     assert held is not None
     assert held.token == token
-    assert len((await long).rows) == SHORT + 1
+    assert len((await long).rows) == 2 * SHORT
     assert all(each.result() for each in busy)
