@@ -27,7 +27,7 @@ class GoneView(Struct, frozen=True):
 
 
 class KeptView(Struct, frozen=True):
-    """What a law has the clinic keep; it goes by itself at `until`."""
+    """What a law has the clinic keep until then at least. All but who saw the record goes by itself at `until`."""
 
     basis: str
     fields: list[str]

@@ -224,14 +224,10 @@ class Erasures:
         everybody = (erasure.patient, *erasure.merged)
         for each in everybody:
             await self._part(system, erasure.clinic, each, now)
-        ended = [each.basis for each in erasure.kept if each.until <= now]
-        going = [*retention.ALWAYS_GOES, *(basis for basis in Basis if basis in self._goes(erasure) or basis in ended)]
-        gone = [await self._destroyed(erasure, basis, everybody, now) for basis in dict.fromkeys(going)]
+        kept = {each.basis for each in erasure.kept if each.until > now}
+        going = [*retention.ALWAYS_GOES, *(basis for basis in retention.GOES_IN_TIME if basis not in kept)]
+        gone = [await self._destroyed(erasure, basis, everybody, now) for basis in going]
         await self._certify(system, erasure.id, gone, now)
-
-    def _goes(self, erasure: Erasure) -> set[Basis]:
-        """What could be kept and is not."""
-        return {Basis.CARE} - {each.basis for each in erasure.kept}
 
     async def _part(self, system: Principal, clinic: ClinicId, patient: PatientId, now: datetime) -> None:
         """Let nobody act for the patient, and nobody find a record that was merged."""

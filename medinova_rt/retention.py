@@ -2,8 +2,9 @@
 
 The record of somebody who was cared for is kept for years after the last care (GDPR, Art. 17(3)(c) with 9(2)(h)), a
 child's for as long after it came of age; how many years, the clinic sets. Somebody no clinician ever saw was not cared
-for: of them nothing is kept. Who saw the record is kept for six years (HIPAA, 164.316(b)(2)). How to reach somebody,
-and what they consented to, the law keeps for nobody.
+for: of them nothing is kept. Who saw the record is kept for at least six years (HIPAA, 164.316(b)(2)): the trail is the
+clinic's, a chain that nothing is taken out of, and has no more of the patient than an id that leads to nobody any more.
+How to reach somebody, and what they consented to, the law keeps for nobody.
 """
 
 from datetime import datetime
@@ -20,6 +21,7 @@ TRAIL_YEARS = 6
 MAX_LOOKED = 40  # pages of the trail; whoever was seen by so many was cared for
 
 ALWAYS_GOES = (Basis.CONTACT, Basis.CONSENT)
+GOES_IN_TIME = (Basis.CARE,)
 
 
 async def kept_until(store: Store, patient: Patient, clinic: Clinic, now: datetime) -> dict[Basis, datetime]:

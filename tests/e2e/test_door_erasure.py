@@ -101,7 +101,7 @@ async def test_a_patient_is_erased_to_the_certificate_and_what_the_law_keeps_is_
     await administrator.sign_in(ADMINISTRATOR)
     await administrator.open(record)
     await administrator.press("Erase…")
-    await administrator.sees("Erase Rosalind Penhallow?", "10 years from the last time", "Who saw the record: until")
+    await administrator.sees("Erase Rosalind Penhallow?", "10 years from the last time", "Who saw the record: at least")
     await administrator.is_sound()
     await administrator.type("Type “Rosalind Penhallow” to confirm", "Rosalind")
     await administrator.press("Erase for good")

@@ -170,6 +170,7 @@ async def test_what_was_kept_goes_when_its_time_is_over(clinic: Clinic) -> None:
     assert {each.basis for each in between.kept} == {Basis.CARE}
     last = await clinic.worked(patient, years_after(NOW, 10))
     assert (last.stage, last.kept) == (Stage.DONE, [])
+    assert {each.basis for each in last.gone} == {Basis.CONTACT, Basis.CONSENT, Basis.CARE}  # the trail is a chain
     assert await clinic.patients.held(patient.id) is None
     assert await clinic.worked(patient, years_after(NOW, 11)) == last
 

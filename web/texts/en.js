@@ -79,7 +79,7 @@ export default {
   }),
   laws: /** @type {Record<string, string>} */ ({
     care: 'Records of care have to be kept (GDPR, Art. 17(3)(c) with Art. 9(2)(h)).',
-    security: 'Who saw a record has to be kept for six years (HIPAA, 45 CFR 164.316(b)(2)).',
+    security: 'Who saw a record has to be kept for six years, without the patient’s name (HIPAA, 45 CFR 164.316(b)(2)).',
   }),
 
   header: {
@@ -486,7 +486,7 @@ export default {
       one: 'Name, birth date and numbers, if a clinician ever saw the record: {n} year from the last time, for a child from coming of age. Otherwise they go, too.',
       other: 'Name, birth date and numbers, if a clinician ever saw the record: {n} years from the last time, for a child from coming of age. Otherwise they go, too.',
     },
-    trail: 'Who saw the record: until {day}.',
+    trail: 'Who saw the record: at least until {day}.',
     asked: 'Day on which the patient asked',
     askedHint: 'They have an answer within a month.',
     type: 'Type “{name}” to confirm',
@@ -502,6 +502,7 @@ export default {
     gone: 'Gone',
     kept: 'Kept',
     until: '{what}: until {day}',
+    atLeast: '{what}: at least until {day}',
     backups: 'The last backup of a destroyed key is gone on {day}.',
     certificate: 'Save the certificate',
   },

@@ -77,7 +77,7 @@ export default {
   },
   laws: {
     care: 'Las historias clínicas deben conservarse (RGPD, art. 17(3)(c) con el art. 9(2)(h)).',
-    security: 'Quién vio una historia debe conservarse seis años (HIPAA, 45 CFR 164.316(b)(2)).',
+    security: 'Quién vio una historia debe conservarse seis años, sin el nombre del paciente (HIPAA, 45 CFR 164.316(b)(2)).',
   },
 
   header: {
@@ -484,7 +484,7 @@ export default {
       one: 'Nombre, fecha de nacimiento y números, si algún profesional clínico vio la historia: {n} año desde la última vez; de un menor, desde su mayoría de edad. Si no, también desaparecen.',
       other: 'Nombre, fecha de nacimiento y números, si algún profesional clínico vio la historia: {n} años desde la última vez; de un menor, desde su mayoría de edad. Si no, también desaparecen.',
     },
-    trail: 'Quién vio la historia: hasta el {day}.',
+    trail: 'Quién vio la historia: al menos hasta el {day}.',
     asked: 'Día en que el paciente lo pidió',
     askedHint: 'Tiene una respuesta en el plazo de un mes.',
     type: 'Escriba «{name}» para confirmar',
@@ -500,6 +500,7 @@ export default {
     gone: 'Ya no está',
     kept: 'Se conserva',
     until: '{what}: hasta el {day}',
+    atLeast: '{what}: al menos hasta el {day}',
     backups: 'La última copia de seguridad de una clave destruida desaparece el {day}.',
     certificate: 'Guardar el certificado',
   },

@@ -31,7 +31,7 @@ export const pointsView = (title, points) => element('div', {}, element('h3', {}
 export function erasureParts({ gone, kept, key_backups_until: backups }) {
   const went = gone.map(({ basis, destroyed_at: at }) => element('li', {}, `${basisName(basis)}: ${dayOf(at)}`));
   const stays = kept.map(({ basis, until }) =>
-    element('li', {}, fill(texts.erasure.until, { what: basisName(basis), day: dayOf(until) }), element('span', { class: 'hint block' }, lawText(basis))),
+    element('li', {}, fill(basis === 'security' ? texts.erasure.atLeast : texts.erasure.until, { what: basisName(basis), day: dayOf(until) }), element('span', { class: 'hint block' }, lawText(basis))),
   );
   return [
     went.length > 0 && pointsView(texts.erasure.gone, went),
