@@ -92,7 +92,7 @@ function recordTile({ patient, name, clinic_name: clinic, kind, ends_at: ends })
     'div',
     { class: 'card record-tile' },
     element('strong', {}, name),
-    element('span', { class: 'hint' }, `${relationName(kind)} · ${clinic}${until}`),
+    element('span', { class: 'hint' }, `${kind === 'self' ? texts.front.own : relationName(kind)} · ${clinic}${until}`),
     element('div', { class: 'actions' }, element('a', { class: 'button small', href: `/patients#${patient}` }, texts.front.record), element('a', { class: 'button quiet small', href: `/accesses#${patient}` }, texts.front.whoSaw)),
   );
 }

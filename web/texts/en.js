@@ -287,6 +287,7 @@ export default {
     more: 'More',
     record: 'Open the record',
     whoSaw: 'Who saw it',
+    own: 'Your own record',
     until: 'until {day}',
   },
 

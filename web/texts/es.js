@@ -285,6 +285,7 @@ export default {
     more: 'Más',
     record: 'Abrir la historia',
     whoSaw: 'Quién la vio',
+    own: 'Su propia historia',
     until: 'hasta el {day}',
   },
 
