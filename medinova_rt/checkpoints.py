@@ -129,6 +129,14 @@ class Ledger:
     places: dict[StrandId, int] = field(default_factory=dict)
     seqs: list[int] = field(default_factory=list)  # by place
 
+    def seq(self, strand: StrandId) -> int:
+        """Where a strand stands; 0 if it is new."""
+        place = self.places.get(strand)
+        return 0 if place is None else self.seqs[place]
+
+    def holds(self, head: Head) -> bool:
+        return self.tree.holds(self.places[head.strand], head.leaf())
+
     def put(self, head: Head) -> int:
         """Take a head over; return its place."""
         place = self.places.setdefault(head.strand, len(self.seqs))
@@ -222,8 +230,7 @@ class Checkpoints:
         page = await self._store.find(audit.LAST_OF_STRAND, (strand,), limit=1)
         if not page.rows:
             return None
-        document = page.rows[0].document
-        return Head(strand, document["seq"], document["digest"])
+        return _head_of(strand, page.rows[0])
 
     async def _copies_follow(self, clinic: ClinicId, last: Checkpoint | None) -> bool:
         """Bring the copies up to the store; False where they are ahead of it, or say otherwise: nothing may be added
@@ -252,11 +259,19 @@ class Checkpoints:
         if ledger is None:
             return None
         self._ledgers.pop(clinic, None)  # until it is written
-        writes: list[Write] = []
-        for strand, token, head in moved:
+        writes, heads = list[Write](), list[Head]()
+        intact = await asyncio.gather(*(self._still_stands(ledger, strand.id) for strand, _, _ in moved))
+        for (strand, token, head), is_intact in zip(moved, intact, strict=True):
+            if not is_intact or head.seq <= ledger.seq(head.strand):
+                self._mismatch(clinic, Word("strand-was-rewritten"))
+                continue  # what was signed before stays so, and shows
             place = ledger.put(head)
             after = replace(strand, place=place, seq=head.seq, digest=head.digest, moved_at=now)
             writes.append(_replacing(after, token))
+            heads.append(head)
+        if not writes:
+            self._remember(clinic, ledger)
+            return last
         number = ledger.number + 1
         made = Checkpoint(
             id=checkpoint_id(clinic, number),
@@ -267,7 +282,7 @@ class Checkpoints:
             strands=len(ledger.tree),
             records=ledger.records,
             root=ledger.tree.root.hex(),
-            moved=[head for _, _, head in moved],
+            moved=heads,
             key=self._key.id,
         )
         made = replace(made, signature=self._key.sign(signed_part(made)))
@@ -277,6 +292,14 @@ class Checkpoints:
         self._counts["checkpoints"] += 1
         await self._copies.append(clinic, line(last) if last else None, [line(made)])
         return made
+
+    async def _still_stands(self, ledger: Ledger, strand: StrandId) -> bool:
+        """Whether a strand leads through where the last checkpoint saw it; else nobody is to sign where it leads."""
+        seq = ledger.seq(strand)
+        if not seq:
+            return True
+        page = await self._store.find(audit.BY_STRAND, (strand,), at_least=seq, limit=1)
+        return bool(page.rows) and ledger.holds(_head_of(strand, page.rows[0]))
 
     async def _ledger(self, clinic: ClinicId, last: Checkpoint | None) -> Ledger | None:
         """The heads as the last checkpoint left them: remembered, or read from the strands, which say it too."""
@@ -307,6 +330,10 @@ class Checkpoints:
     def _mismatch(self, clinic: ClinicId, why: Word) -> None:
         self._counts["mismatches"] += 1
         log.error("the audit trail does not fit its checkpoints: run medinova audit verify", code=why, clinic=clinic)
+
+
+def _head_of(strand: StrandId, row: Stored) -> Head:
+    return Head(strand, row.document["seq"], row.document["digest"])
 
 
 def _replacing(strand: Strand, token: Token) -> Write:

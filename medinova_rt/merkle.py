@@ -20,11 +20,14 @@ class Tree:
     def root(self) -> bytes:
         return bytes(self._levels[-1]) or sha256(b"").digest()
 
+    def holds(self, index: int, leaf: bytes) -> bool:
+        return self._levels[0][index * SIZE : (index + 1) * SIZE] == _of_leaf(leaf)
+
     def put(self, index: int, leaf: bytes) -> None:
         """Set the leaf at `index`, or add it at the end; raises IndexError beyond that."""
         if not 0 <= index <= len(self):
             raise IndexError("a leaf has no place there")
-        value, level = sha256(b"\0" + leaf).digest(), 0
+        value, level = _of_leaf(leaf), 0
         while True:
             row = self._levels[level]
             row[index * SIZE : (index + 1) * SIZE] = value
@@ -36,3 +39,7 @@ class Tree:
             level += 1
             if level == len(self._levels):
                 self._levels.append(bytearray())
+
+
+def _of_leaf(leaf: bytes) -> bytes:
+    return sha256(b"\0" + leaf).digest()

@@ -10,10 +10,12 @@ What was written since then is held by its chain alone, which whoever writes to 
 most.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 import msgspec
 
@@ -23,9 +25,10 @@ from medinova_rt.errors import Unavailable
 from medinova_rt.ids import ClinicId, StrandId
 from medinova_rt.ports import MAX_PAGE, Find, Store, Stored, encode_instant
 from medinova_rt.signing import VerifyingKey
-from medinova_rt.strands import NOWHERE, Strand
+from medinova_rt.strands import NOWHERE, State, Strand
 
 MAX_FAULTS = 20  # told, of one clinic; the rest is counted
+UNSEEN = timedelta(minutes=10)  # in which a checkpoint has seen a record; the instant it bears is of a little before
 COPY_LAG = timedelta(minutes=2)  # in which a checkpoint of a running server may lack its copy
 DAMAGED = (Unavailable, msgspec.MsgspecError, ValueError, KeyError, TypeError, RuntimeError)  # what reading it raises
 
@@ -54,6 +57,25 @@ class Verdict:
             self.more_faults += 1
 
 
+class _Told:
+    """Where checkpoints saw a strand, one after the other. Of the digests there, one that stands for all is kept."""
+
+    __slots__ = ("digest", "head", "seqs")
+
+    def __init__(self) -> None:
+        self.seqs = array("Q")
+        self.digest = b""
+
+    def add(self, head: Head) -> None:
+        self.head = head  # the last one
+        self.seqs.append(head.seq)
+        self.digest = _onto(self.digest, head.digest)
+
+
+def _onto(digest: bytes, next_one: str) -> bytes:
+    return sha256(digest + next_one.encode()).digest()
+
+
 class Verification:
     """Of one clinic, once."""
 
@@ -72,7 +94,8 @@ class Verification:
         self._copies = copies
         self._now = now
         self._progress = progress
-        self._heads: dict[StrandId, Head] = {}  # as the last checkpoint tells them
+        self._told: dict[StrandId, _Told] = {}
+        self._last_at: datetime | None = None  # of the last checkpoint
         self._listed: Counter[str] = Counter()  # records by time, of each strand
         self._unchained: tuple[str, str] | None = None  # the last one: instant, id
         self._unreadable = False
@@ -110,7 +133,8 @@ class Verification:
                 say(f"checkpoint {number} {fault}")
                 return
             for head in found.moved:
-                self._heads[head.strand] = head
+                self._told.setdefault(head.strand, _Told()).add(head)
+            self._last_at = found.at
             ledger.number, ledger.digest = number, checkpoints.digest(found)
             self.verdict.checkpoints = number
             self._progress("checkpoints", number)
@@ -148,6 +172,8 @@ class Verification:
             if found.clinic != self._clinic or found.previous != (ledger.digest or self._clinic):
                 return "does not follow the one before it", found
             for head in found.moved:
+                if ledger.seq(head.strand) >= head.seq:
+                    return f"takes records back from strand {head.strand}", found
                 ledger.put(head)
             if (found.root, found.strands, found.records) != (ledger.tree.root.hex(), len(ledger.tree), ledger.records):
                 return "does not stand for the heads that it tells", found
@@ -184,9 +210,9 @@ class Verification:
             started = encode_instant(strand.started_at)
             first = min(first or started, started)
             await self._walk(strand)
-        for known, head in self._heads.items():
+        for known, told in self._told.items():
             if known not in seen:
-                self.verdict.blame(f"strand {known} is missing, with {head.seq} records")
+                self.verdict.blame(f"strand {known} is missing, with {told.head.seq} records")
         for listed in self._listed:
             if listed not in seen:
                 self.verdict.blame(
@@ -206,31 +232,36 @@ class Verification:
         if row.id != strand.id or not strand.is_itself or strand.clinic != self._clinic:
             self.verdict.blame(f"strand {row.id} was altered: its document says that it is another")
             return None
-        head = self._heads.get(strand.id)
-        if head and (strand.place == NOWHERE or strand.seq < head.seq):
+        told = self._told.get(strand.id)
+        if told and (strand.place == NOWHERE or strand.seq < told.head.seq):
             self.verdict.blame(f"strand {row.id} was altered: its document lags behind the last checkpoint")
         return strand
 
     async def _walk(self, strand: Strand) -> None:
         """From the first record on, up to the first fault."""
         self.verdict.strands += 1
-        head = self._heads.get(strand.id)
-        seq, previous = 0, str(strand.id)
+        told = self._told.get(strand.id, _Told())
+        known = told.seqs[-1] if told.seqs else 0
+        seq, previous, nth, digest = 0, str(strand.id), 0, b""
         async for row in self._records(strand.id):
             number = seq + 1
             if row is None:
                 self.verdict.blame(f"record {number} of strand {strand.id} is damaged: it cannot be read")
                 return
-            if fault := self._fault_of_record(row, strand, number, previous):
+            fault = self._fault_of_record(row, strand, number, previous)
+            if fault is None and number == known + 1:
+                fault = self._fault_of_unseen(row, strand, number)
+            if fault:
                 self.verdict.blame(fault)
                 return
             seq, previous = number, row.document["digest"]
             self.verdict.records += 1
             self._progress("records", self.verdict.records)
-            if head and seq == head.seq and previous != head.digest:
-                self.verdict.blame(await self._rewritten(strand.id))
-                return
-        known = head.seq if head else 0
+            if seq <= known and seq == told.seqs[nth]:
+                nth, digest = nth + 1, _onto(digest, previous)
+                if seq == known and digest != told.digest:
+                    self.verdict.blame(await self._rewritten(strand.id))
+                    return
         if seq < known:
             which = f"record {known} is" if seq + 1 == known else f"records {seq + 1} to {known} are"
             self.verdict.blame(f"strand {strand.id} was cut: {which} missing at its end")
@@ -239,6 +270,16 @@ class Verification:
         elif self._listed[strand.id] > seq:
             self.verdict.blame(f"strand {strand.id} has {seq} records, and by time there are {self._listed[strand.id]}")
         self.verdict.since += max(0, seq - known)
+
+    def _fault_of_unseen(self, row: Stored, strand: Strand, number: int) -> str | None:
+        """Of the first that no checkpoint has seen: it may be so for a moment, in a strand that is still written to."""
+        said = f"record {number} ({row.id}) of strand {strand.id}"
+        if strand.state is State.CLOSED:
+            return f"{said} is later than the strand was closed, and no checkpoint has seen it"
+        at = row.document.get("at")
+        if self._last_at is not None and str(at) < encode_instant(self._last_at - UNSEEN):
+            return f"{said} was not seen by the checkpoints that were made since: the strand was kept from them"
+        return None
 
     def _fault_of_record(self, row: Stored, strand: Strand, number: int, previous: str) -> str | None:
         said, place = row.document, f"of strand {strand.id}"

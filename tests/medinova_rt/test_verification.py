@@ -17,9 +17,11 @@ from medinova_rt import audit, checkpoints, documents, strands
 from medinova_rt.adapters.firestore_store import FirestoreStore
 from medinova_rt.adapters.folder_copies import FolderCopies
 from medinova_rt.adapters.sqlite_store import SqliteStore
-from medinova_rt.checkpoints import Checkpoints
+from medinova_rt.checkpoints import Checkpoint, Checkpoints, Head
 from medinova_rt.ids import StrandId
+from medinova_rt.merkle import Tree
 from medinova_rt.ports import Delete, Document, Insert, Replace, Store, Write
+from medinova_rt.strands import State
 from medinova_rt.verification import Verification
 from tests.firestore import Emulator
 from tests.medinova_rt.conftest import declared
@@ -315,6 +317,101 @@ async def test_it_works_beside_a_server_that_writes(store: Store) -> None:
         assert (await trail.verify(after=timedelta())).faults == []
     await server
     assert (await trail.verify()).records == 9 + 240
+
+
+# --- what somebody tampers with while the server goes on making checkpoints -----------------------------------------
+
+
+async def a_chain_made_anew_and_longer(trail: Trail) -> None:
+    """So that the next checkpoint would sign where it leads now."""
+    records = await trail.records()
+    records[4] = {**records[4], "patient": "pat-2"}
+    await relink(trail, [*records, {**records[-1], "id": "aud-longer"}])
+
+
+async def a_closed_strand_opened_for_a_chain_made_anew(trail: Trail) -> None:
+    trail.minutes += 240
+    await trail.checkpoint()
+    (strand,) = await trail.strands()
+    assert strand.state is State.CLOSED
+    await a_chain_made_anew_and_longer(trail)
+    await rewrite(trail, strands.COLLECTION, strand.id, documents.encode(replace(strand, state=State.OPEN)))
+
+
+async def a_tail_cut_and_the_strand_set_back(trail: Trail) -> None:
+    strand = (await trail.strands())[0]
+    await a_cut_tail(trail)
+    await rewrite(trail, strands.COLLECTION, strand.id, documents.encode(replace(strand, seq=5)))
+
+
+async def a_strand_closed_while_it_is_written_to(trail: Trail) -> None:
+    strand = (await trail.strands())[0]
+    await rewrite(trail, strands.COLLECTION, strand.id, documents.encode(replace(strand, state=State.CLOSED)))
+    await trail.write(2)
+
+
+async def a_strand_closed_for_as_long_as_it_is_written_to(trail: Trail) -> None:
+    await a_strand_closed_while_it_is_written_to(trail)
+    (strand,) = await trail.strands()
+    trail.restart()
+    for _ in range(12):
+        await trail.write()
+        await trail.checkpoint()
+    again = replace(strand, state=State.OPEN, moved_at=trail.now)
+    await rewrite(trail, strands.COLLECTION, strand.id, documents.encode(again))
+
+
+WHILE_IT_SERVES: list[tuple[Callable[[Trail], Awaitable[None]], str, int]] = [
+    (a_chain_made_anew_and_longer, rf"a record from 4 to 6 of strand {A_STRAND} was altered", 1),
+    (a_closed_strand_opened_for_a_chain_made_anew, rf"a record from 4 to 6 of strand {A_STRAND} was altered", 1),
+    (a_tail_cut_and_the_strand_set_back, rf"strand {A_STRAND} was cut: records 8 to 9 are missing", 1),
+    (a_strand_closed_while_it_is_written_to, r"record 10 .* is later than the strand was closed", 0),
+]
+
+
+@pytest.mark.parametrize(("tamper", "sentence", "mismatches"), WHILE_IT_SERVES)
+async def test_no_later_checkpoint_makes_good_what_was_tampered_with(
+    store: Store, tamper: Callable[[Trail], Awaitable[None]], sentence: str, mismatches: int
+) -> None:
+    trail = await three_checkpoints(store)
+    await tamper(trail)
+    await trail.checkpoint()
+    assert trail.checkpoints.counters()["mismatches"] == mismatches
+    faults = await trail.faults()
+    assert any(re.search(sentence, fault) for fault in faults), faults
+
+
+async def test_what_was_kept_from_the_checkpoints_shows(store: Store) -> None:
+    trail = await three_checkpoints(store)
+    await a_strand_closed_for_as_long_as_it_is_written_to(trail)
+    (fault,) = await trail.faults()
+    assert re.search(r"record 10 .* was not seen by the checkpoints that were made since", fault)
+
+
+async def test_a_signed_checkpoint_that_takes_records_back_shows(store: Store) -> None:
+    """As one of before, or whoever has the key, may have made."""
+    trail = await three_checkpoints(store)
+    await a_cut_tail(trail)
+    document = await checkpoint_document(trail, 3)
+    last = documents.decode(Checkpoint, document, checkpoints.SCHEMA, {})
+    head = (await trail.records())[6]
+    back = Head(last.moved[0].strand, 7, head["digest"])
+    tree = Tree()
+    tree.put(0, back.leaf())
+    made = replace(
+        last,
+        id=checkpoints.checkpoint_id(ONE, 4),
+        number=4,
+        previous=checkpoints.digest(last),
+        records=7,
+        root=tree.root.hex(),
+        moved=[back],
+        signature="",
+    )
+    made = replace(made, signature=KEY.sign(checkpoints.signed_part(made)))
+    await trail.store.transact([Insert(checkpoints.COLLECTION, made.id, documents.encode(made))])
+    trail.copies.lines[ONE].append(checkpoints.line(made))
+    assert any("checkpoint 4 takes records back" in fault for fault in await trail.faults())
 
 
 async def test_it_is_the_same_on_firestore(emulator: Emulator) -> None:
