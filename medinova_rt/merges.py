@@ -116,6 +116,7 @@ class Merges:
             merge = await self._held(other)
             if merge is None or there.value.merged_into != survivor:
                 raise WrongState("the other record is not merged into this one")
+            must_be_active(here.value)
             gained = merge.value
             after = _parted(here.value, gained)
             moving = [each for each in [await self._grant(each) for each in gained.relations] if each is not None]

@@ -195,6 +195,19 @@ async def test_records_that_were_merged_go_along(clinic: Clinic) -> None:
     assert await clinic.found(number="B-2") == []
 
 
+@pytest.mark.parametrize("is_carried_out", [False, True])
+async def test_no_undone_merge_opens_a_record_again(clinic: Clinic, is_carried_out: bool) -> None:
+    patient, other = await clinic.patient(), await clinic.patient(given="Annabel", number="B-2")
+    await clinic.merges.merge(acting("front-desk"), patient.id, other.id, NOW)
+    await clinic.seen(patient)
+    await clinic.erasures.order(ADMIN, patient.id, NOW.date(), NOW)
+    if is_carried_out:
+        await clinic.worked(patient)
+    with pytest.raises(WrongState, match="closed"):
+        await clinic.merges.unmerge(acting("front-desk"), patient.id, other.id, NOW)
+    assert (await clinic.patients.get(other.id)).state is not State.ACTIVE
+
+
 # --- the certificate ----------------------------------------------------------------------------------------------
 
 
