@@ -4,7 +4,6 @@
 valid as they are in URLs, FHIR and Firestore, and never exceed 40 characters. An id grants nothing.
 """
 
-import base64
 import hashlib
 import secrets
 from datetime import datetime
@@ -30,7 +29,9 @@ EmergencyId = NewType("EmergencyId", str)  # eme-…
 ErasureId = NewType("ErasureId", str)  # era-…
 
 # Crockford's base 32: no i, l, o, u to misread
-_DIGITS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]  # of 10 bits
+_SHIFTS = range(120, -1, -10)  # 130 bits, of which the first two are zero
 
 
 def new_id(prefix: str, now: datetime) -> str:
@@ -46,5 +47,4 @@ def derived_id(prefix: str, *parts: str) -> str:
 
 
 def _written(prefix: str, number: int) -> str:
-    digits = base64.b32encode((number << 6).to_bytes(17, "big"))[:26]  # 130 bits, of which the first two are zero
-    return f"{prefix}-{digits.translate(_DIGITS).decode()}"
+    return f"{prefix}-{''.join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])}"

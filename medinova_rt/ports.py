@@ -31,7 +31,7 @@ MAX_PAGE = 500
 
 def encode_instant(instant: datetime) -> str:
     """Return e.g. `2026-11-24T10:00:00.000000Z`, the one form of an instant in documents: text order is time order."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"  # strftime takes three times as long
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 Every document is one row, its JSON as text. A declared find is answered by a partial expression index over that text,
 so it reads what it returns and no more; nothing else is ever asked of the table. What is compared for equality is the
-value's JSON (`->`), in which 1, "1", true and ["1"] differ; what is ranged over is the value itself, and documents in
-which it is neither integer nor text are not in the index at all. So no row that was found has to be parsed to be sure.
+value's JSON (`->`), in which 1, "1", true and ["1"] differ; what is ranged over is the value itself. Documents in which
+the one is null or the other neither integer nor text are not in the index at all: nothing finds them, so they cost it
+nothing, and no row that was found has to be parsed to be sure.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from medinova_rt.errors import Conflict, Unavailable
 from medinova_rt.ports import Delete, Find, Insert, Replace, Stored, Token, Write
 
 BY_PLACE = "sqlite_autoindex_documents_1"  # that of UNIQUE (collection, id): it knows a whole collection by id
-LAYOUT = 2  # kept in `user_version`; 1 had other indexes
+LAYOUT = 3  # kept in `user_version`; those before had other indexes
 
 INSERT = "INSERT INTO documents VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING"
 REPLACE = (
@@ -45,7 +46,7 @@ def lay_out(writer: sqlite3.Connection, finds: frozenset[Find]) -> None:
             "CREATE TABLE IF NOT EXISTS documents (collection TEXT NOT NULL, id TEXT NOT NULL,"
             " version INTEGER NOT NULL, token TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (collection, id)) STRICT"
         )
-        if layout == 1:
+        if 0 < layout < LAYOUT:
             _drop_indexes(writer)
         for find in sorted(finds, key=repr):
             if index_name(find) != BY_PLACE:
@@ -73,8 +74,9 @@ def _json(field: str) -> str:
 
 def _covers(find: Find) -> list[str]:
     """What a document must be for the index to know it; a query has to say the same for the index to be chosen."""
-    kind = f"json_type(body, '$.{find.ordered_by}') IN ('integer', 'text')"
-    return [f"collection = '{find.collection}'", *([kind] if find.ordered_by is not None else [])]
+    told = [f"{_value(field)} IS NOT NULL" for field in find.equal]
+    kind = [f"json_type(body, '$.{field}') IN ('integer', 'text')" for field in (find.ordered_by,) if field is not None]
+    return [f"collection = '{find.collection}'", *told, *kind]
 
 
 def index_name(find: Find) -> str:

@@ -19,7 +19,7 @@ READERS = 4
 SHORT = 50  # rows at most that are read in the loop
 SLOW_S = 0.005
 SHY_S = 10.0
-MAX_IN_A_ROW = 32  # reads between two turns of the loop
+MAX_IN_A_ROW = 32  # reads in one turn of the loop; after each further one its task waits for the next turn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,7 +41,7 @@ class Readers:
             self._elsewhere.put(connection)
         self._pool = ThreadPoolExecutor(len(connections) - 1, thread_name_prefix="store-reader")
         self._shy_until = 0.0
-        self._in_a_row = 0
+        self._in_a_row = 0  # reads in this turn of the loop
         self._blocks = resource.getrusage(resource.RUSAGE_THREAD).ru_inblock  # read from the disk so far
         self.slow = 0  # reads
 
@@ -73,10 +73,14 @@ class Readers:
         return self._blocks > before
 
     async def _let_others(self) -> None:
+        if not self._in_a_row:
+            asyncio.get_running_loop().call_soon(self._turn)
         self._in_a_row += 1
-        if self._in_a_row >= MAX_IN_A_ROW:
-            self._in_a_row = 0
+        if self._in_a_row > MAX_IN_A_ROW:
             await asyncio.sleep(0)
+
+    def _turn(self) -> None:
+        self._in_a_row = 0
 
     def close(self) -> None:
         """Finish what waits; blocks."""

@@ -79,6 +79,26 @@ async def test_who_reads_much_in_a_row_lets_others_go_on(readers: Readers) -> No
     others: list[int] = []
     asyncio.get_running_loop().call_soon(others.append, 1)
     for done in range(MAX_IN_A_ROW):
-        assert not others, done
         await readers.read(where)
+        assert not others, done
+    await readers.read(where)
     assert others
+
+
+async def test_many_together_read_no_more_in_a_turn_than_one(readers: Readers) -> None:
+    done: list[int] = []
+
+    async def much() -> None:
+        for _ in range(100):
+            await readers.read(where)
+            done.append(1)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(much())
+        await asyncio.sleep(0)
+        before = 0
+        while len(done) < 800:
+            assert len(done) - before <= MAX_IN_A_ROW + 8 + 1
+            before = len(done)
+            await asyncio.sleep(0)
