@@ -14,16 +14,17 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from medinova_rt import audit, changes, clinics, documents, grants, mail, turns, users
+from medinova_rt import audit, changes, clinics, documents, grants, mail, patients, turns, users
 from medinova_rt.access import Thing
 from medinova_rt.changes import Held
 from medinova_rt.clinics import PLATFORM, Clinic
 from medinova_rt.errors import Changed, Conflict, LimitReached, NotFound, WrongState
 from medinova_rt.grants import Grant, Kind, StaffRole
 from medinova_rt.ids import ClinicId, EmergencyId, GrantId, PatientId, UserId, derived_id, new_id
+from medinova_rt.patients import State
 from medinova_rt.phi import Open, Private, Sealing
-from medinova_rt.ports import MAX_PAGE, MAX_TRANSACT_WRITES, Find, Insert, Store, Stored, Write
-from medinova_rt.principals import Person
+from medinova_rt.ports import MAX_PAGE, MAX_TRANSACT_WRITES, Find, Insert, Store, Stored, Write, encode_instant
+from medinova_rt.principals import Person, Principal
 from medinova_rt.rights import Action
 from medinova_rt.users import User
 
@@ -70,12 +71,15 @@ class Emergencies:
     async def take(self, person: Person, patient: Thing, reason: str, now: datetime, link: str) -> Emergency:
         """Give the hour; `link` is where administrators are told to look.
 
-        Raises WrongState for whoever treats the patient, LimitReached, Conflict.
+        Raises WrongState for whoever treats the patient and for a closed record, LimitReached, Conflict.
         """
         assert patient.clinic is not None
         assert patient.patient is not None
         if person.user in patient.treating:
             raise WrongState("you treat this patient: the record is open to you as it is")
+        held = await changes.held(self._store, patients.COLLECTION, patient.patient, patients.read)
+        if held is not None and held.value.state is State.CLOSED:
+            raise WrongState("this record is closed: its patient asked to be erased")
         taken = Emergency(
             id=EmergencyId(new_id("eme", now)),
             clinic=patient.clinic,
@@ -99,7 +103,7 @@ class Emergencies:
             return taken
         raise Conflict("others are changing this; try again")
 
-    async def end(self, person: Person, id: EmergencyId, now: datetime, expected: int | None) -> None:
+    async def end(self, principal: Principal, id: EmergencyId, now: datetime, expected: int | None = None) -> None:
         """End it at once; that it is over already changes nothing. Raises NotFound, Changed, Conflict."""
         for _ in range(ATTEMPTS):
             before = await self.held(id)
@@ -110,7 +114,7 @@ class Emergencies:
             if now >= before.value.ends_at:
                 return
             ended = replace(before.value, ends_at=now)
-            record = _record(person, Action.EMERGENCY_END, ended, now)
+            record = _record(principal, Action.EMERGENCY_END, ended, now)
             writes: list[Write] = [before.replacing(COLLECTION, id, ended), record]
             right = await self._right(ended)
             if right is not None and right.value.emergency == id:
@@ -127,6 +131,12 @@ class Emergencies:
         page = await self._store.find(BY_CLINIC, (clinic,), limit=limit, cursor=cursor)
         await self._store.transact([audit.record(person, Action.EMERGENCY_LIST, now, clinic=clinic)])
         return [Held(read(row), row.version, row.token) for row in page.rows], page.cursor
+
+    async def of_patient(self, patient: PatientId, now: datetime) -> list[EmergencyId]:
+        """Those that hold; leaves no record."""
+        after = encode_instant(now - LIFE)
+        page = await self._store.find(BY_PATIENT, (patient,), at_least=after, limit=MAX_PAGE)
+        return [each.id for each in map(read, page.rows) if each.ends_at > now]
 
     async def held(self, id: EmergencyId) -> Held[Emergency] | None:
         return await changes.held(self._store, COLLECTION, id, read)
@@ -192,9 +202,9 @@ def read(stored: Stored) -> Emergency:
     return documents.decode(Emergency, stored.document, SCHEMA, {})
 
 
-def _record(person: Person, action: Action, emergency: Emergency, now: datetime) -> Insert:
+def _record(principal: Principal, action: Action, emergency: Emergency, now: datetime) -> Insert:
     return audit.record(
-        person,
+        principal,
         action,
         now,
         clinic=emergency.clinic,

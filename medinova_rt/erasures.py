@@ -21,6 +21,7 @@ from medinova_rt.access import Thing
 from medinova_rt.attested import Attested, attest
 from medinova_rt.changes import ATTEMPTS, Held
 from medinova_rt.clinics import Clinics
+from medinova_rt.emergency import Emergencies
 from medinova_rt.errors import BadInput, Changed, Conflict, NotFound, WrongState
 from medinova_rt.ids import ClinicId, ErasureId, PatientId, derived_id
 from medinova_rt.jobs import Job
@@ -132,6 +133,7 @@ class Erasures:
         self._wake = wake
         self._clinics = Clinics(store)
         self._relations = Relations(store)
+        self._emergencies = Emergencies(store)
 
     async def order(
         self, principal: Principal, id: PatientId, asked_on: date, now: datetime, expected: int | None = None
@@ -233,6 +235,8 @@ class Erasures:
         """Let nobody act for the patient, and nobody find a record that was merged."""
         for grant in await relations.not_ended(self._store, patient, now):
             await self._relations.end(system, patient, grant.id, now)
+        for emergency_ in await self._emergencies.of_patient(patient, now):
+            await self._emergencies.end(system, emergency_, now)
         for invitation in await invited.open_of(self._store, clinic, "patient", now):
             if invitation.value.patient == patient:
                 await self._store.transact(invited.withdrawal(system, invitation, now))

@@ -18,6 +18,7 @@ from typing import TypeVar
 READERS = 4
 SHORT = 50  # rows at most that are read in the loop
 SLOW_S = 0.005
+SUSPECT_S = 1.0
 SHY_S = 10.0
 MAX_IN_A_ROW = 32  # reads in one turn of the loop; after each further one its task waits for the next turn
 
@@ -42,7 +43,8 @@ class Readers:
         self._pool = ThreadPoolExecutor(len(connections) - 1, thread_name_prefix="store-reader")
         self._shy_until = 0.0
         self._in_a_row = 0  # reads in this turn of the loop
-        self._blocks = resource.getrusage(resource.RUSAGE_THREAD).ru_inblock  # read from the disk so far
+        self._blocks = 0  # read from the disk when it was looked at last
+        self._looked_at = float("-inf")
         self.slow = 0  # reads
 
     async def read(self, read: Read[T]) -> T:
@@ -58,7 +60,7 @@ class Readers:
             if not is_busy(error):
                 raise
             return await self._in_thread(read)
-        if time.monotonic() - began > SLOW_S and self._waited_for_disk():
+        if time.monotonic() - began > SLOW_S and self._waited_for_disk(began):
             self.slow += 1
             self._shy_until = began + SHY_S
         await self._let_others()
@@ -67,10 +69,15 @@ class Readers:
     async def _in_thread(self, read: Read[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_elsewhere, read)
 
-    def _waited_for_disk(self) -> bool:
-        """Or was it the processor, which others have as well: then a thread would be no faster."""
+    def _waited_for_disk(self, now: float) -> bool:
+        """Or was it the processor, which others have as well: then a thread would be no faster.
+
+        The first of several slow reads only begins the count of what this thread reads from the disk: what it read long
+        before says nothing.
+        """
         before, self._blocks = self._blocks, resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
-        return self._blocks > before
+        is_recent, self._looked_at = now - self._looked_at < SUSPECT_S, now
+        return is_recent and self._blocks > before
 
     async def _let_others(self) -> None:
         if not self._in_a_row:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from medinova_rt import audit, erasures, folder, vault
+from medinova_rt import audit, erasures, folder, grants, patients, vault
 from medinova_rt.adapters.local import MemoryStore
 from medinova_rt.adapters.local_keys import LocalKeys
 from medinova_rt.adapters.sealed_store import SealedStore
@@ -17,15 +17,17 @@ from medinova_rt.adapters.sqlite_store import SqliteStore
 from medinova_rt.attested import holds
 from medinova_rt.changes import Held
 from medinova_rt.clinics import Clinics, Settings
+from medinova_rt.emergency import Emergencies
 from medinova_rt.erasures import ERASE_JOB, KEY_BACKUPS, Erasure, Erasures, Stage, Statement
 from medinova_rt.errors import BadInput, Changed, Conflict, DomainError, NotFound, Unavailable, WrongState
-from medinova_rt.grants import Kind, Scope
-from medinova_rt.ids import JobId, PatientId
+from medinova_rt.grants import Kind, Scope, Standing
+from medinova_rt.ids import JobId, PatientId, SessionId, UserId
 from medinova_rt.jobs import Job
 from medinova_rt.layered import LayeredStore
 from medinova_rt.patients import Patient, State
 from medinova_rt.phi import Basis
 from medinova_rt.ports import Find, Store, Token, Write
+from medinova_rt.principals import Person
 from medinova_rt.register import Criteria
 from medinova_rt.relations import not_ended
 from medinova_rt.retention import TRAIL_YEARS, years_after
@@ -182,6 +184,22 @@ async def test_nobody_acts_for_them_any_more(clinic: Clinic) -> None:
     await clinic.seen(patient)
     await clinic.erased(patient)
     assert await not_ended(clinic.store, patient.id, NOW) == []
+
+
+async def test_nobody_sees_it_in_an_emergency_any_more(clinic: Clinic) -> None:
+    patient = await clinic.patient()
+    await clinic.seen(patient)
+    emergencies, thing = Emergencies(clinic.store), patients.thing(patient)
+    clinician = Person(UserId("usr-1"), SessionId("ses-1"), Standing(), True, NOW, role="clinician")
+    taken = await emergencies.take(clinician, thing, "she cannot speak for herself", NOW, "https://x")
+    later = NOW + timedelta(minutes=5)
+    await clinic.erased(patient, later)
+    held = await emergencies.held(taken.id)
+    assert held is not None
+    assert held.value.ends_at == later
+    assert not [each for each in await grants.of_user(clinic.store, UserId("usr-1"), later) if each.holds(later)]
+    with pytest.raises(WrongState, match="closed"):
+        await emergencies.take(clinician, thing, "she cannot speak for herself", later, "https://x")
 
 
 async def test_records_that_were_merged_go_along(clinic: Clinic) -> None:
