@@ -8,11 +8,11 @@ from typing import Any
 
 import schemathesis
 
-from api import repeating
-
-OTHER = "MEDINOVA_TEST_OTHER"  # the environment's name for another patient
+KEY = "MEDINOVA_TEST_KEY"  # the environment's names: for the header of keys and their pattern
+OTHER = "MEDINOVA_TEST_OTHER"  # for another patient
 CROWD = "MEDINOVA_TEST_CROWD"  # and for the cookies of all who are the same, the caller's first
 NUMBERS = itertools.count()
+HEADER, PATTERN = json.loads(os.environ.get(KEY, '["", ""]'))  # not imported: it would take half as long again to start
 COOKIES: list[str] = json.loads(os.environ.get(CROWD, "[]"))
 
 
@@ -22,9 +22,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
     And name a record that is there where a body names one by a made-up id that could be one.
     """
-    key = (case.headers or {}).get(repeating.HEADER)
-    if isinstance(key, str) and re.search(repeating.PATTERN, key):
-        case.headers[repeating.HEADER] = f'"schemathesis-{next(NUMBERS)}"'
+    key = (case.headers or {}).get(HEADER)
+    if isinstance(key, str) and re.search(PATTERN, key):
+        case.headers[HEADER] = f'"schemathesis-{next(NUMBERS)}"'
     if isinstance(case.body, dict) and re.fullmatch(r"pat-[0-9a-z-]{1,36}", str(case.body.get("other", ""))):
         case.body = {**case.body, "other": os.environ[OTHER]}
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from api import repeating
 from api.routes import ROUTES
 from medinova_rt.grants import StaffRole
 from medinova_rt.rights import Action
 from tests.api.ground import Ground
-from tests.api.schemathesis_hooks import CROWD, OTHER
+from tests.api.schemathesis_hooks import CROWD, KEY, OTHER
 from tests.api.test_access_matrix import EVERYBODY, ROWS
 from tests.api.town import HERE, Town, town
 
@@ -103,6 +104,7 @@ async def run(
 ) -> tuple[int, str]:
     """Return the exit code and what was said."""
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", OTHER: town.ids["other"]}
+    environment[KEY] = json.dumps([repeating.HEADER, repeating.PATTERN])
     environment[CROWD] = json.dumps([town.people[each]["Cookie"] for each in crowd(town, who)])
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     headers = {name: value for name, value in town.people[who].items() if name != "Cookie"}
@@ -134,6 +136,7 @@ async def tried(
 ) -> None:
     ground = Ground()
     ground.watch(monkeypatch)
+    asyncio.get_running_loop().set_debug(False)  # thousands of calls: it would take the server twice as long
     async with town(folder) as built:
         built.ids["other"] = await built.patient("pat-other", HERE)
         await ground.keep(built, who)
@@ -163,13 +166,13 @@ async def test_nothing_is_found(who: str, phases: str, tmp_path: Path, monkeypat
     await tried(who, tmp_path, monkeypatch, phases, 100, all_covered=True)
 
 
-@pytest.mark.timeout(300)  # of a machine that is busy with others; an idle one takes a few seconds
+@pytest.mark.timeout(200)  # of a machine that is busy with others; an idle one takes a few seconds
 @pytest.mark.parametrize("who", CALLERS)
 async def test_nothing_is_found_in_a_few_tries(who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await tried(who, tmp_path, monkeypatch, UNIT, 2, all_covered=False)
 
 
-@pytest.mark.timeout(300)  # of a machine that is busy with others; an idle one takes a few seconds
+@pytest.mark.timeout(200)  # of a machine that is busy with others; an idle one takes a few seconds
 @pytest.mark.parametrize("who", WALKERS)
 async def test_links_lead_to_what_is_there(who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await tried(who, tmp_path, monkeypatch, "stateful", 20, all_covered=True)
