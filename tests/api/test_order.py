@@ -236,7 +236,7 @@ STATES: dict[str, tuple[Callable[[World], Awaitable[None]], Any]] = {
     "changePatient": (_merged, {"language": "es"}),
     "mergePatients": (_merged, {"other": "pat-2"}),
     "unmergePatients": (_two, {"other": "pat-2"}),
-    "erasePatient": (_merged, {"asked_on": "2026-11-20"}),
+    "erasePatient": (_merged, {"asked_on": NOW.date().isoformat()}),
     "addTreating": (_merged, None),
     "removeTreating": (_merged, None),
     "addRelation": (_merged, {"kind": "carer", "scope": ["record"], "email": "new@demo.example", "name": "Noor"}),
