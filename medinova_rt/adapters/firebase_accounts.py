@@ -113,7 +113,7 @@ class FirebaseAccounts:
             self._waiting -= 1
 
 
-class _NoCredential(credentials.Base):  # type: ignore[misc]
+class _NoCredential(credentials.Base):  # type: ignore[misc]  # the library has no types
     """The SDK uses one of its own with the emulator, and wants one all the same."""
 
     def get_credential(self) -> None:

@@ -80,7 +80,7 @@ class KmsKeys:
     async def close(self) -> None:
         """Again is fine."""
         if self._client is not None:
-            await self._client.transport.close()  # type: ignore[no-untyped-call]
+            await self._client.transport.close()  # type: ignore[no-untyped-call]  # the library has no types
             self._client = None
 
     def exists(self) -> bool:
@@ -177,7 +177,7 @@ class KmsKeys:
                     if count + 1 == ATTEMPTS:
                         raise self._unavailable(error) from None
                     self._counts["retries"] += 1
-                    await asyncio.sleep(FIRST_REST_S * (1 << count) * (0.5 + random.random() / 2))  # noqa: S311
+                    await asyncio.sleep(FIRST_REST_S * (1 << count) * (0.5 + random.random() / 2))  # noqa: S311  # spreads load
                 except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
                     raise self._unavailable(error) from None
         raise AssertionError
